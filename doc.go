@@ -1,0 +1,60 @@
+// Package sdk is the map of the Enstore SDK: tape mass storage for science, as a library
+// with thin reference daemons. It holds no code; read it to find the room you need.
+//
+// # Where to start
+//
+//   - You write data acquisition and want your raw data safe on tape: package enstore,
+//     and examples/daqwriter. What Commit returned is safe at the level it names.
+//   - You want a whole site in one process: package enstore/site, and examples/quickstart.
+//   - You operate a site, or want to look at a cartridge: the command daemons/enstore.
+//   - You build drives or robots: package tape/driver is the contract, tape/drivertest proves
+//     your implementation, package plugins makes it a subprocess of any site.
+//   - You read or write tapes with your own program: packages wrapper, wrapper/cpio,
+//     wrapper/cern and tape/label specify the formats to the byte; tape/filetape does so for
+//     tape images.
+//
+// # The floors
+//
+// Imports run down only; a test (tree_test.go) holds every rule with its reason.
+//
+//	5  daemons   examples     mains; nobody imports them
+//	4  enstore                the client; wire, library, mover, changer, spool, site
+//	3  plugins   queue        the subprocess border; who goes next
+//	2  tape      wrapper      drives, robots and labels; how a file lies on tape
+//	1  catalog   crc          what is where; checksums
+//
+// A leaf is worth importing alone: wrapper and crc need no database, a vendor's plugin links
+// neither database nor engines, and a program that imports only enstore links no SQL, no gRPC
+// and no drive.
+//
+// # The rooms
+//
+//   - crc: Adler-32 with either seed, Combine, Convert, CRC-32C; fast kernels.
+//   - wrapper: how a file lies on tape. cpio, cern and null formats; wrappertest is the kit and
+//     holds a model of what CERN's tape server demands.
+//   - catalog: file clerk and volume clerk. The contract of a store (catalog.Store) is declared
+//     beside the nouns it speaks; memstore and sqlitestore implement it, storetest compares
+//     them. namespace is the tree of directories with inherited tags.
+//   - queue: who goes next, as a pure deterministic machine.
+//   - tape: *tape.Drive, *tape.Load and *tape.Changer, which engines hold. driver is the vendors'
+//     contract, drivertest the kit, memtape and filetape the reference implementations, faulty
+//     injects faults, label is the codec of volume labels, disk the file layer
+//     under images, journal and spool on which crashes are tested.
+//   - plugins: drives and robots as subprocesses: commands over gRPC, blocks through a ring of
+//     shared memory.
+//   - enstore: the client. wire holds messages, error kinds and the data protocol; library
+//     is the library manager with its journal; mover one drive at work; changer one robot's
+//     queue; spool the disk before the tapes; site wires all of it in one process.
+//   - daemons/enstore: the command. examples: programs to copy.
+//
+// # The way of a file to tape
+//
+// Put asks the library manager to accept a request, which it journals before it answers. The queue decides
+// only when something changes, and grants a lease of one volume to one drive; the catalogue
+// chooses the volume in the transaction that raises its epoch and records the write intent. The
+// mover mounts, checks the label, proves that tape and catalogue agree on the end of data, and
+// tells the client where to stream. File after file is written without waiting for the drive;
+// one synchronous filemark makes a group of them safe, one catalogue transaction, on the
+// condition that epoch and end of data are unchanged, records them, and only then does the client
+// hear OnTape. A read is the same road backwards.
+package sdk

@@ -1,0 +1,90 @@
+package catalog
+
+import (
+	"strconv"
+
+	"github.com/google/uuid"
+)
+
+// RequestID is the idempotency key of one request, chosen by whoever makes it. At most
+// one file is ever recorded for a request.
+type RequestID [16]byte
+
+// LeaseID names the right to use one volume in one drive.
+type LeaseID [16]byte
+
+// EntryID names a directory or file of the built-in name space, however it is renamed.
+type EntryID uint64
+
+// RootEntry is the directory "/", which always exists.
+const RootEntry EntryID = 1
+
+// NewRequestID makes an id that no other call makes; ids made later sort later.
+func NewRequestID() RequestID { return RequestID(newID()) }
+
+// NewLeaseID makes an id that no other call makes; ids made later sort later.
+func NewLeaseID() LeaseID { return LeaseID(newID()) }
+
+// newID falls back to the random kind only if the clock cannot be read.
+func newID() uuid.UUID {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.New()
+	}
+	return id
+}
+
+// ParseRequestID reads the text form, a UUID. The error wraps ErrInvalid.
+func ParseRequestID(s string) (RequestID, error) {
+	id, err := parseID("request", s)
+	return RequestID(id), err
+}
+
+// ParseLeaseID reads the text form, a UUID. The error wraps ErrInvalid.
+func ParseLeaseID(s string) (LeaseID, error) {
+	id, err := parseID("lease", s)
+	return LeaseID(id), err
+}
+
+// parseID takes the canonical form only: one id, one text.
+func parseID(what, s string) (uuid.UUID, error) {
+	id, err := uuid.Parse(s)
+	if err != nil || len(s) != 36 {
+		return uuid.UUID{}, invalid("%s id %.40q", what, s)
+	}
+	return id, nil
+}
+
+func (id RequestID) String() string { return uuid.UUID(id).String() }
+func (id LeaseID) String() string   { return uuid.UUID(id).String() }
+func (id EntryID) String() string   { return strconv.FormatUint(uint64(id), 10) }
+
+// IsZero tells whether the id is unset.
+func (id RequestID) IsZero() bool { return id == RequestID{} }
+
+// IsZero tells whether the id is unset.
+func (id LeaseID) IsZero() bool { return id == LeaseID{} }
+
+// MarshalText gives the canonical form.
+func (id RequestID) MarshalText() ([]byte, error) { return uuid.UUID(id).MarshalText() }
+
+// MarshalText gives the canonical form.
+func (id LeaseID) MarshalText() ([]byte, error) { return uuid.UUID(id).MarshalText() }
+
+// UnmarshalText reads what MarshalText gives. The error wraps ErrInvalid.
+func (id *RequestID) UnmarshalText(text []byte) error {
+	parsed, err := ParseRequestID(string(text))
+	if err == nil {
+		*id = parsed
+	}
+	return err
+}
+
+// UnmarshalText reads what MarshalText gives. The error wraps ErrInvalid.
+func (id *LeaseID) UnmarshalText(text []byte) error {
+	parsed, err := ParseLeaseID(string(text))
+	if err == nil {
+		*id = parsed
+	}
+	return err
+}

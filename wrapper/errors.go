@@ -95,3 +95,11 @@ func clip(s string) string {
 	}
 	return s
 }
+
+// subject is what an error text begins with: the format, and the path where it is known.
+func subject(f Format, file File) string {
+	if file.Path == "" {
+		return f.Name()
+	}
+	return f.Name() + ": " + clip(file.Path)
+}

@@ -214,7 +214,7 @@ func (r *Reader) skip() error {
 	case err != nil:
 		return err
 	case end.HasSum && r.meter.Size() == r.size && !crc.Matches(end.Sum, r.meter.Sum(), r.size):
-		return fmt.Errorf("%s: %s: %08x in the trailing labels, %08x read: %w", r.f.Name(), clip(r.file.Path), end.Sum, r.meter.Sum(), ErrChecksum)
+		return fmt.Errorf("%s: %08x in the trailing labels, %08x read: %w", subject(r.f, r.file), end.Sum, r.meter.Sum(), ErrChecksum)
 	}
 	return nil
 }
@@ -258,7 +258,7 @@ func (r *Reader) took(n int) {
 }
 
 func (r *Reader) truncated() error {
-	return fmt.Errorf("%s: %s: filemark after %d of %d bytes: %w", r.f.Name(), clip(r.file.Path), r.size-r.left, r.size, ErrTruncated)
+	return fmt.Errorf("%s: filemark after %d of %d bytes: %w", subject(r.f, r.file), r.size-r.left, r.size, ErrTruncated)
 }
 
 // next takes the next block in hand; io.EOF at the filemark behind the data.
@@ -270,10 +270,10 @@ func (r *Reader) next() error {
 		r.mark = true
 		return io.EOF
 	case err != nil:
-		r.fail = fmt.Errorf("%s: %s: %w", r.f.Name(), clip(r.file.Path), err)
+		r.fail = fmt.Errorf("%s: %w", subject(r.f, r.file), err)
 		return r.fail
 	case len(block) == 0:
-		r.fail = fmt.Errorf("%s: %s: block without a byte: %w", r.f.Name(), clip(r.file.Path), ErrHeader)
+		r.fail = fmt.Errorf("%s: block without a byte: %w", subject(r.f, r.file), ErrHeader)
 		return r.fail
 	}
 	r.block = block

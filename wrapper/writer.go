@@ -123,7 +123,7 @@ func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
 		k, err := src.Read(room)
 		switch {
 		case k < 0 || k > len(room):
-			w.bad = fmt.Errorf("%s: %s: source claims to have read %d bytes into %d", w.f.Name(), clip(w.file.Path), k, len(room))
+			w.bad = fmt.Errorf("%s: source claims to have read %d bytes into %d", subject(w.f, w.file), k, len(room))
 			return read, w.bad
 		case k > 0 && full:
 			return read, w.long()
@@ -158,11 +158,11 @@ func (w *Writer) Close(sum uint32) error {
 		return err
 	}
 	if w.file.Size >= 0 && w.size < w.file.Size {
-		w.bad = fmt.Errorf("%s: %s: %d of %d bytes: %w", w.f.Name(), clip(w.file.Path), w.size, w.file.Size, ErrShort)
+		w.bad = fmt.Errorf("%s: %d of %d bytes: %w", subject(w.f, w.file), w.size, w.file.Size, ErrShort)
 		return w.bad
 	}
 	if own := w.meter.Sum(); own != sum {
-		w.bad = fmt.Errorf("%s: %s: sent with %08x, on tape %08x: %w", w.f.Name(), clip(w.file.Path), sum, own, ErrChecksum)
+		w.bad = fmt.Errorf("%s: sent with %08x, on tape %08x: %w", subject(w.f, w.file), sum, own, ErrChecksum)
 		return w.bad
 	}
 	trailer, err := w.f.Trailer(w.file, w.size, sum)
@@ -216,18 +216,18 @@ func (w *Writer) usable() error {
 	case w.fail != nil:
 		return w.fail
 	case w.done:
-		return fmt.Errorf("%s: %s: %w", w.f.Name(), clip(w.file.Path), ErrClosed)
+		return fmt.Errorf("%s: %w", subject(w.f, w.file), ErrClosed)
 	}
 	return w.bad
 }
 
 func (w *Writer) long() error {
-	w.bad = fmt.Errorf("%s: %s: more than %d bytes: %w", w.f.Name(), clip(w.file.Path), w.file.Size, ErrLong)
+	w.bad = fmt.Errorf("%s: more than %d bytes: %w", subject(w.f, w.file), w.file.Size, ErrLong)
 	return w.bad
 }
 
 func (w *Writer) tape(op string, err error) error {
-	w.fail = fmt.Errorf("%s: %s: %s: %w", w.f.Name(), clip(w.file.Path), op, err)
+	w.fail = fmt.Errorf("%s: %s: %w", subject(w.f, w.file), op, err)
 	return w.fail
 }
 

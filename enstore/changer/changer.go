@@ -1,0 +1,148 @@
+// Package changer is the engine that mounts and dismounts: one queue per robot.
+//
+// Movers ask for cartridges by volume label and drive number; a [Robot] carries the
+// orders out one after another, in the order in which they came, over a
+// *tape.Changer. It opens the changer when it is first needed and again after its
+// plugin died.
+//
+//	robot := changer.New(open, nil)
+//	defer robot.Close()
+//	err := robot.Mount(ctx, "VO0001", 0)
+//	...
+//	err = robot.Dismount(ctx, "VO0001", 0)
+//
+// An order that returned nil is done and can be relied on: after Dismount the
+// cartridge has left the drive. An error may leave the cartridge where it was or where
+// it should go, never unnoticed between: the next order looks first.
+//
+// The package does not decide who gets which cartridge; that is enstore/library.
+package changer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/driver"
+	"golang.org/x/sync/semaphore"
+)
+
+// ErrClosed is returned by calls on a closed Robot.
+var ErrClosed = errors.New("changer: closed")
+
+// Robot is one robot with its queue of orders. It is safe for concurrent use.
+type Robot struct {
+	open func(context.Context) (*tape.Changer, error)
+	turn *semaphore.Weighted // one order at a time, first come first served
+	opts Options
+
+	mu     sync.Mutex
+	c      *tape.Changer // nil: to be opened
+	closed bool
+}
+
+// Options of a Robot. The zero value is useful.
+type Options struct {
+	// Step, if set, is called before and after each movement, for tests that kill the
+	// process there.
+	Step func(name string)
+}
+
+// New returns a Robot over the changer that open opens. Nothing is opened before the
+// first order; open is called again when a changer's plugin has died.
+func New(open func(context.Context) (*tape.Changer, error), o *Options) *Robot {
+	r := &Robot{open: open, turn: semaphore.NewWeighted(1)}
+	if o != nil {
+		r.opts = *o
+	}
+	if r.opts.Step == nil {
+		r.opts.Step = func(string) {}
+	}
+	return r
+}
+
+// Mount brings the volume into the drive. A volume that is there already is success.
+func (r *Robot) Mount(ctx context.Context, volume string, drive int) error {
+	return r.do(ctx, "mount", func(c *tape.Changer) error { return c.Mount(ctx, volume, drive) })
+}
+
+// Dismount takes the volume out of the drive and to a slot. A drive that does not hold
+// the volume any more is success. The drive must have unloaded it.
+func (r *Robot) Dismount(ctx context.Context, volume string, drive int) error {
+	return r.do(ctx, "dismount", func(c *tape.Changer) error { return c.Dismount(ctx, volume, drive) })
+}
+
+// Inventory lists the robot's elements in the order of their addresses.
+func (r *Robot) Inventory(ctx context.Context) ([]driver.Element, error) {
+	var es []driver.Element
+	err := r.do(ctx, "inventory", func(c *tape.Changer) (err error) {
+		es, err = c.Inventory(ctx)
+		return err
+	})
+	return es, err
+}
+
+// do carries out one order when its turn has come. A changer whose plugin died before the
+// order is replaced by a new one once; what was lost in the middle of an order is reported.
+func (r *Robot) do(ctx context.Context, name string, order func(*tape.Changer) error) error {
+	if err := r.turn.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("changer: %s: %w", name, err)
+	}
+	defer r.turn.Release(1)
+	c, err := r.changer(ctx)
+	if err != nil {
+		return err
+	}
+	r.opts.Step("changer: before " + name)
+	err = order(c)
+	r.opts.Step("changer: after " + name)
+	if errors.Is(err, tape.ErrGone) || errors.Is(err, tape.ErrTimeout) {
+		r.drop(c)
+	}
+	return err
+}
+
+func (r *Robot) changer(ctx context.Context) (*tape.Changer, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, ErrClosed
+	}
+	if r.c == nil {
+		c, err := r.open(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("changer: open: %w", err)
+		}
+		r.c = c
+	}
+	return r.c, nil
+}
+
+func (r *Robot) drop(c *tape.Changer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.c == c {
+		r.c = nil
+		_ = c.Close() // its plugin is dead or hangs; nothing more to learn
+	}
+}
+
+// Close ends the Robot after the order that is being carried out. Waiting orders fail with
+// ErrClosed.
+func (r *Robot) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	_ = r.turn.Acquire(context.Background(), 1)
+	defer r.turn.Release(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.c == nil {
+		return nil
+	}
+	err := r.c.Close()
+	r.c = nil
+	return err
+}

@@ -1,0 +1,187 @@
+package mover
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/driver"
+)
+
+// feed is the buffer between the network side, which fills blocks, and the tape side, which
+// writes them: one goroutine takes what comes in order and hands it to the drive. It is a
+// wrapper.BlockWriter for the network side.
+//
+// An error of the drive is kept: every later call returns it, and nothing more is written.
+type feed struct {
+	ctx       context.Context
+	load      *tape.Load
+	blockSize int
+
+	ops  chan op
+	free chan []byte // buffers to be filled; made on demand, up to the bound
+	made int
+	most int
+	cur  []byte // the buffer handed out last
+
+	early   atomic.Bool // the drive has given early warning
+	next    int64       // the object number that the next op gets; network side only
+	file    int64       // filemarks handed in so far, from the load point; network side only
+	halt    chan struct{}
+	failure error     // why, once halt is closed
+	once    sync.Once // guards failure
+	closing sync.Once
+	done    sync.WaitGroup
+}
+
+// op is a block, a filemark (block nil) or a flush (reply set).
+type op struct {
+	block []byte
+	reply chan synced
+}
+
+type synced struct {
+	at  tape.Position
+	err error
+}
+
+// newFeed starts the tape side at the load's position. Its buffers together take at most
+// memory bytes, at least two blocks.
+func newFeed(ctx context.Context, l *tape.Load, blockSize int, memory int64) *feed {
+	most := max(int(memory/int64(blockSize)), 2)
+	at := l.Position()
+	f := &feed{
+		ctx: ctx, load: l, blockSize: blockSize,
+		ops: make(chan op, most), free: make(chan []byte, most), most: most,
+		next: at.Block, file: at.File, halt: make(chan struct{}),
+	}
+	f.done.Add(1)
+	go f.tapeSide()
+	return f
+}
+
+// tapeSide writes what comes until close.
+func (f *feed) tapeSide() {
+	defer f.done.Done()
+	for o := range f.ops {
+		if f.err() != nil {
+			if o.reply != nil {
+				o.reply <- synced{err: f.failure}
+			}
+			continue
+		}
+		var c driver.Condition
+		var err error
+		switch {
+		case o.reply != nil:
+			at, err := f.load.Sync(f.ctx)
+			if err != nil {
+				f.fail(err)
+			}
+			o.reply <- synced{at, err}
+			continue
+		case o.block != nil:
+			c, err = f.load.WriteBlock(f.ctx, o.block)
+			f.free <- o.block[:cap(o.block)]
+		default:
+			c, err = f.load.WriteFilemarks(f.ctx, 1)
+		}
+		if c == driver.EarlyWarning {
+			f.early.Store(true)
+		}
+		if err != nil {
+			f.fail(err)
+		}
+	}
+}
+
+func (f *feed) fail(err error) {
+	f.once.Do(func() { f.failure = err; close(f.halt) })
+}
+
+// err is the error that stopped the tape side, or nil.
+func (f *feed) err() error {
+	select {
+	case <-f.halt:
+		return f.failure
+	default:
+		return nil
+	}
+}
+
+// Buffer returns the buffer for the next block. It waits while all are on their way to tape.
+func (f *feed) Buffer() ([]byte, error) {
+	if f.cur != nil {
+		return f.cur, f.err()
+	}
+	select {
+	case f.cur = <-f.free:
+		return f.cur, f.err()
+	default:
+	}
+	if f.made < f.most {
+		f.made++
+		f.cur = aligned(f.blockSize)
+		return f.cur, f.err()
+	}
+	select {
+	case f.cur = <-f.free:
+		return f.cur, nil
+	case <-f.halt:
+		return nil, f.failure
+	case <-f.ctx.Done():
+		return nil, context.Cause(f.ctx)
+	}
+}
+
+var errNoBuffer = errors.New("mover: block written without a buffer")
+
+// WriteBlock sends the first n bytes of the last Buffer to tape as one block.
+func (f *feed) WriteBlock(n int) error {
+	if f.cur == nil || n <= 0 || n > len(f.cur) {
+		return errNoBuffer
+	}
+	b := f.cur[:n]
+	f.cur = nil
+	return f.send(op{block: b})
+}
+
+// WriteFilemark sends a filemark to tape.
+func (f *feed) WriteFilemark() error {
+	f.file++
+	return f.send(op{})
+}
+
+func (f *feed) send(o op) error {
+	if err := f.err(); err != nil {
+		return err
+	}
+	f.next++
+	f.ops <- o // never blocks for long: the tape side drains it also after an error
+	return nil
+}
+
+// sync has everything sent so far flushed to tape and returns the verified position. It may be
+// called beside the network side.
+func (f *feed) sync() (tape.Position, error) {
+	reply := make(chan synced, 1)
+	f.ops <- op{reply: reply}
+	r := <-reply
+	return r.at, r.err
+}
+
+// drain ends the tape side; what was sent is written first. It may be called again.
+func (f *feed) drain() {
+	f.closing.Do(func() { close(f.ops) })
+	f.done.Wait()
+}
+
+// aligned returns a buffer whose address is a multiple of 4096, as direct I/O wants it.
+func aligned(n int) []byte {
+	const page = 4096
+	b := make([]byte, n+page)
+	off := int(-addr(b) & (page - 1))
+	return b[off : off+n : off+n]
+}

@@ -1,0 +1,178 @@
+package mover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/label"
+	"github.com/enstore-go/sdk/wrapper"
+)
+
+// mount brings the volume into the drive and loads it, unless it is there already.
+func (m *Mover) mount(ctx context.Context, v catalog.Label, ph *wire.Phases) error {
+	if m.vol != nil && m.vol.label == v && m.vol.load.Err() == nil {
+		return nil
+	}
+	t := time.Now()
+	if err := m.dismount(ctx); err != nil {
+		return err
+	}
+	m.opts.Step("mover: before mount")
+	if err := m.opts.Robot.Mount(ctx, string(v), m.opts.Number); err != nil {
+		return fmt.Errorf("volume %s: mount in %s: %w", v, m.opts.Drive, err)
+	}
+	ph.Mount = time.Since(t)
+	m.opts.Step("mover: mounted")
+	t = time.Now()
+	l, err := m.drive.Load(ctx)
+	if err != nil {
+		m.abandon() // whatever is in the drive now, it is looked at anew
+		return fmt.Errorf("volume %s: load in %s: %w", v, m.opts.Drive, err)
+	}
+	m.vol = &mounted{label: v, load: l}
+	ph.Load = time.Since(t)
+	if err := m.opts.Catalog.RecordMount(ctx, v, m.opts.Drive); err != nil {
+		return err
+	}
+	return nil
+}
+
+// dismount unloads what is in the drive and has it taken home.
+func (m *Mover) dismount(ctx context.Context) error {
+	if m.vol == nil {
+		return nil
+	}
+	v := m.vol
+	if err := v.load.Unload(ctx); err != nil {
+		m.abandon()
+		return fmt.Errorf("volume %s: unload from %s: %w", v.label, m.opts.Drive, err)
+	}
+	m.opts.Step("mover: unloaded")
+	if err := m.opts.Robot.Dismount(ctx, string(v.label), m.opts.Number); err != nil {
+		m.abandon()
+		return fmt.Errorf("volume %s: dismount from %s: %w", v.label, m.opts.Drive, err)
+	}
+	m.vol = nil
+	m.opts.Step("mover: dismounted")
+	return nil
+}
+
+// checkLabel reads the label of a volume that should have one.
+func (m *Mover) checkLabel(ctx context.Context) error {
+	v := m.vol
+	if v.named {
+		return nil
+	}
+	got, _, err := v.load.ReadLabel(ctx)
+	switch {
+	case errors.Is(err, tape.ErrBlank), errors.Is(err, label.ErrNoLabel), errors.Is(err, label.ErrBadLabel):
+		return m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: its label cannot be read from the cartridge: %w", v.label, err))
+	case err != nil:
+		return fmt.Errorf("volume %s: label: %w", v.label, err)
+	case got.ID != label.ID(string(v.label)):
+		return m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: the cartridge is labelled %q: %w", v.label, got.ID, errWrongLabel))
+	}
+	v.named = true
+	return nil
+}
+
+var (
+	errWrongLabel = &volumeError{errors.New("wrong label on tape")}
+	errDisagree   = &volumeError{errors.New("tape and catalogue disagree on the end of data")}
+)
+
+// volumeError is an error that blames the volume for good.
+type volumeError struct{ error }
+
+func (e *volumeError) Unwrap() error { return e.error }
+
+// disable inhibits the mounted volume and returns why, as an error that blames it.
+func (m *Mover) disable(ctx context.Context, slot catalog.Slot, limit catalog.Limit, why error) error {
+	m.log.Error("volume inhibited", "volume", m.vol.label, "inhibit", limit, "why", why)
+	err := &tape.Error{Op: "check", Drive: m.opts.Drive, Volume: string(m.vol.label), Verdict: tape.Verdict{Fault: tape.FaultVolume, Permanent: true}, Err: why}
+	e := m.opts.Catalog.SetInhibit(ctx, m.vol.label, slot, limit, "mover "+m.opts.Drive, why.Error())
+	return errors.Join(err, e)
+}
+
+// prepare makes the mounted volume ready to be written at the grant's end of data: a blank
+// one gets its label, any other has its label checked and is proved to end where the
+// catalogue says.
+func (m *Mover) prepare(ctx context.Context, g catalog.Grant, f wrapper.Format) (catalog.Grant, error) {
+	if m.vol.load.Status().WriteProtect {
+		return g, m.disable(ctx, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: %w", m.vol.label, tape.ErrWriteProtected))
+	}
+	if g.Volume.EOD.File == 0 {
+		return m.label(ctx, g, f)
+	}
+	if err := m.checkLabel(ctx); err != nil {
+		return g, err
+	}
+	return g, m.prove(ctx, g)
+}
+
+// prove shows, once a load, that data ends on tape where the catalogue says. Data behind it is
+// allowed only if an open write intent explains it: a writer that died before its flush.
+func (m *Mover) prove(ctx context.Context, g catalog.Grant) error {
+	v := m.vol
+	eod := g.Volume.EOD
+	if v.proven.File == eod.File && v.load.Position().File == eod.File {
+		return nil
+	}
+	end, err := v.load.CheckEnd(ctx, eod.File)
+	switch {
+	case errors.Is(err, tape.ErrEndOfData):
+		return m.disable(ctx, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: the catalogue has data up to tape file %d, the tape ends before: %w: %w", v.label, eod.File, errDisagree, err))
+	case err != nil:
+		return fmt.Errorf("volume %s: end of data: %w", v.label, err)
+	case end == tape.DataBeyond && g.Explains == nil:
+		return m.disable(ctx, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: there is data behind tape file %d that the catalogue does not know: %w", v.label, eod.File, errDisagree))
+	case end == tape.DataBeyond:
+		m.log.Info("overwriting the torn tail of an earlier lease", "volume", v.label, "file", eod.File, "lease", g.Explains.Lease)
+	}
+	v.proven = eod
+	return nil
+}
+
+// label writes the label of a blank volume and records it. A label that is already there
+// is accepted only if it is the volume's own with nothing behind it, and an open intent
+// explains it: a mover that died between label and record.
+func (m *Mover) label(ctx context.Context, g catalog.Grant, f wrapper.Format) (catalog.Grant, error) {
+	v := m.vol
+	got, _, err := v.load.ReadLabel(ctx)
+	switch {
+	case errors.Is(err, tape.ErrBlank):
+		m.opts.Step("mover: before label")
+		vl := label.Plain(string(v.label))
+		if f.VolumeLabel().UserLabels {
+			vl = label.User(string(v.label), g.Volume.Family.String(), time.Now().UTC())
+		}
+		if err := v.load.WriteLabel(ctx, vl, ""); err != nil {
+			return g, fmt.Errorf("volume %s: write label: %w", v.label, err)
+		}
+		m.opts.Step("mover: label written")
+	case err != nil:
+		return g, m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is not blank: %w", v.label, err))
+	case got.ID != label.ID(string(v.label)):
+		return g, m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is labelled %q: %w", v.label, got.ID, errWrongLabel))
+	default:
+		end, err := v.load.CheckEnd(ctx, 1)
+		if err != nil {
+			return g, fmt.Errorf("volume %s: end of data: %w", v.label, err)
+		}
+		if end == tape.DataBeyond || g.Explains == nil {
+			return g, m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is already labelled: %w", v.label, errDisagree))
+		}
+	}
+	v.named = true
+	g, err = m.opts.Catalog.Labelled(ctx, g.Lease, v.label, g.Epoch, g.Volume.BlockSize)
+	if err != nil {
+		return g, err
+	}
+	m.opts.Step("mover: label recorded")
+	return g, m.prove(ctx, g)
+}

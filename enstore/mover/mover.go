@@ -1,0 +1,375 @@
+// Package mover is the engine of one drive at work: it takes leases from the library
+// manager, has cartridges mounted, and moves files between clients and tape.
+//
+// Its nouns: a [Mover] is one drive's engine; a lease gives it one volume and an ordered list of
+// requests; a group is the run of files written since the last flush, which become
+// safe together.
+//
+//	m, err := mover.New(mover.Options{
+//		Drive: "drive0", Number: 0, Libraries: libs,
+//		Open: open, Robot: robot, Dispatcher: library, Catalog: cat,
+//		Formats: formats, Listener: listener, Spool: spool,
+//	})
+//	err = m.Run(ctx) // until ctx ends; then the volume is dismounted
+//
+// # The way of a file to tape
+//
+// For a write lease the mover mounts the volume, checks (or writes) its label, and proves
+// once a mount that tape and catalogue agree on the end of data. Then file after file:
+// the client connects with its token, header, data, trailer and filemark go
+// to the drive without waiting. When the flush policy says so (bytes, files, age of the first
+// unflushed file, or no more work) one synchronous filemark command flushes the drive, the
+// position is compared, one catalogue transaction records the whole group, and only then do
+// the clients hear OnTape. Any error on the way fails every file since the last flush and
+// nothing else.
+//
+// # Memory
+//
+// A transfer uses at most Options.Memory bytes (256 MiB by default): the block buffers
+// between network side and tape side, plus what Options.DriveMemory says the driver
+// uses for itself. It does not depend on the size of a file.
+//
+// The package does not choose volumes or order requests, and it never writes to a volume
+// without a lease.
+package mover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/driver"
+	"github.com/enstore-go/sdk/wrapper"
+	"github.com/hashicorp/go-hclog"
+)
+
+// Options say what a Mover works with. Everything without a stated default is required.
+type Options struct {
+	Drive     string                // the drive's name in the site: "drive0"
+	Number    int                   // its number in the robot
+	Libraries []catalog.LibraryName // the libraries that it serves
+
+	// Open starts the drive. It is called again, with back-off, after the drive has gone.
+	Open       func(context.Context) (driver.Drive, error)
+	Robot      Robot
+	Dispatcher wire.Dispatcher
+	Catalog    Catalog
+	Spool      Spool // nil: no request may come from a spool
+	Formats    []wrapper.Format
+	Listener   *wire.Listener // where clients connect; not closed by the Mover
+
+	Memory      int64         // bytes for one transfer, DriveMemory included; 256 MiB
+	DriveMemory int64         // bytes that the driver itself takes (a plugin's ring); 16 MiB
+	Flush       FlushPolicy   // when a group is made safe
+	Client      time.Duration // how long a client that was told to connect may take; 30 s
+	Site        string        // written into labels of the cern wrapper; "enstore"
+	Host        string        // likewise; "localhost"
+	Version     string        // likewise, 13 characters; "enstore-go"
+	Logger      hclog.Logger  // nil: silence
+
+	// Step, if set, is called before and after each durable act, for tests that kill the
+	// process there.
+	Step func(name string)
+}
+
+// FlushPolicy says when the files written so far are made safe. A group is flushed when any
+// of the limits is reached, and when there is no more work for Linger.
+type FlushPolicy struct {
+	Bytes  int64         // of data since the last flush; 8 GiB
+	Files  int           // files since the last flush; 200
+	Age    time.Duration // of the first unflushed file; 10 s
+	Linger time.Duration // wait for further work of the lease before the drive is stopped; 100 ms
+}
+
+func (p FlushPolicy) withDefaults() FlushPolicy {
+	if p.Bytes == 0 {
+		p.Bytes = 8 << 30
+	}
+	if p.Files == 0 {
+		p.Files = 200
+	}
+	if p.Age == 0 {
+		p.Age = 10 * time.Second
+	}
+	if p.Linger == 0 {
+		p.Linger = 100 * time.Millisecond
+	}
+	return p
+}
+
+// Robot is what a Mover asks for cartridges; *changer.Robot is one.
+type Robot interface {
+	Mount(ctx context.Context, volume string, drive int) error
+	Dismount(ctx context.Context, volume string, drive int) error
+}
+
+// Catalog is what a Mover writes into the catalogue; *catalog.Catalog is one.
+type Catalog interface {
+	Labelled(ctx context.Context, lease catalog.LeaseID, l catalog.Label, epoch uint64, blockSize int) (catalog.Grant, error)
+	Flush(ctx context.Context, c catalog.Commit) ([]catalog.FileResult, error)
+	FlushOutcome(ctx context.Context, lease catalog.LeaseID, seq uint64) ([]catalog.FileResult, error)
+	EndIntent(ctx context.Context, lease catalog.LeaseID, l catalog.Label, epoch uint64) error
+	AbandonIntent(ctx context.Context, lease catalog.LeaseID, l catalog.Label, why string) error
+	SetInhibit(ctx context.Context, l catalog.Label, s catalog.Slot, limit catalog.Limit, who, why string) error
+	RecordMount(ctx context.Context, l catalog.Label, drive string) error
+}
+
+// Mover is the engine of one drive. Make it with New and let it Run.
+type Mover struct {
+	opts  Options
+	log   hclog.Logger
+	drive *tape.Drive // nil: to be opened
+	vol   *mounted    // what is in the drive; nil: nothing that we know of
+	tally tally
+}
+
+// mounted is the cartridge in the drive with what has been proved of it since its load.
+type mounted struct {
+	label  catalog.Label
+	load   *tape.Load
+	named  bool             // the label on tape was read and is its own
+	proven catalog.Location // tape and catalogue agree that data ends here; File 0: not proven
+}
+
+// Fatal errors of New.
+var errOptions = errors.New("mover: incomplete options")
+
+// New checks the options and returns a Mover that has done nothing yet.
+func New(o Options) (*Mover, error) {
+	switch {
+	case o.Drive == "":
+		return nil, fmt.Errorf("%w: no Drive name", errOptions)
+	case o.Open == nil || o.Robot == nil || o.Dispatcher == nil || o.Catalog == nil || o.Listener == nil:
+		return nil, fmt.Errorf("%w: drive %s: Open, Robot, Dispatcher, Catalog and Listener are required", errOptions, o.Drive)
+	case len(o.Formats) == 0:
+		return nil, fmt.Errorf("%w: drive %s: no Formats", errOptions, o.Drive)
+	}
+	if o.Memory == 0 {
+		o.Memory = 256 << 20
+	}
+	if o.DriveMemory == 0 {
+		o.DriveMemory = 16 << 20
+	}
+	if o.Memory-o.DriveMemory < 8<<20 {
+		return nil, fmt.Errorf("%w: drive %s: Memory of %d bytes leaves less than 8 MiB for buffers", errOptions, o.Drive, o.Memory)
+	}
+	if o.Client == 0 {
+		o.Client = 30 * time.Second
+	}
+	o.Site = or(o.Site, "enstore")
+	o.Host = or(o.Host, "localhost")
+	o.Version = or(o.Version, "enstore-go")
+	o.Flush = o.Flush.withDefaults()
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	if o.Step == nil {
+		o.Step = func(string) {}
+	}
+	return &Mover{opts: o, log: o.Logger.With("drive", o.Drive)}, nil
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// Run takes leases and works on them until ctx ends. The lease in work when ctx ends is
+// given back with what is flushed; the volume is dismounted and the drive closed before Run
+// returns. The error is nil after an orderly end.
+func (m *Mover) Run(ctx context.Context) error {
+	defer m.stop()
+	wait := time.Duration(0)
+	for {
+		if err := pause(ctx, wait); err != nil {
+			return nil
+		}
+		if err := m.ready(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			wait = backoff(wait)
+			m.log.Warn("drive cannot be opened", "error", err, "again_in", wait)
+			continue
+		}
+		lease, err := m.opts.Dispatcher.Next(ctx, m.report())
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			wait = backoff(wait)
+			m.log.Warn("no lease", "error", err, "again_in", wait)
+			continue
+		}
+		if err := m.work(ctx, lease); err != nil {
+			wait = backoff(wait)
+			m.log.Warn("lease ended with an error", "volume", lease.Grant.Volume.Label, "error", err)
+			continue
+		}
+		wait = 0
+	}
+}
+
+// work does one lease and gives it back.
+func (m *Mover) work(ctx context.Context, lease wire.Lease) error {
+	keep, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{})
+	go func() { defer close(done); m.renew(keep, cancel, lease) }()
+	defer func() { cancel(nil); <-done }()
+
+	var err error
+	switch lease.Kind {
+	case wire.WriteLease:
+		err = m.write(keep, lease)
+	case wire.ReadLease:
+		err = m.read(keep, lease)
+	case wire.DismountLease:
+		err = m.dismount(keep)
+	}
+	if err != nil && m.vol != nil && m.vol.load.Err() != nil {
+		m.abandon()
+	}
+	// The lease is given back even when the site is closing: its end is what frees the volume.
+	give, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
+	rel := wire.Release{Mounted: m.report().Mounted}
+	if err != nil {
+		rel.Err = wire.AsError(err, "lease", string(lease.Grant.Volume.Label))
+		rel.Fault = faultOf(err)
+	}
+	if e := m.opts.Dispatcher.Release(give, lease.ID, rel); e != nil {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// renew keeps the lease alive while it is worked on; a lease that cannot be renewed is lost, and
+// the work on it is cancelled. The catalogue's epoch refuses what it may still try.
+func (m *Mover) renew(ctx context.Context, cancel context.CancelCauseFunc, lease wire.Lease) {
+	expires := lease.Expires
+	for {
+		left := time.Until(expires)
+		if pause(ctx, max(left/3, 10*time.Millisecond)) != nil {
+			return
+		}
+		t, err := m.opts.Dispatcher.Renew(ctx, lease.ID)
+		switch {
+		case err == nil:
+			expires = t
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, wire.ErrFenced) || !time.Now().Before(expires):
+			cancel(fmt.Errorf("volume %s: lease lost: %w", lease.Grant.Volume.Label, err))
+			return
+		}
+	}
+}
+
+// ready sees to it that the drive is open.
+func (m *Mover) ready(ctx context.Context) error {
+	if m.drive != nil {
+		return nil
+	}
+	raw, err := m.opts.Open(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := tape.NewDrive(ctx, raw, &tape.DriveOptions{Name: m.opts.Drive})
+	if err != nil {
+		_ = raw.Close()
+		return err
+	}
+	m.drive = d
+	m.tally.opened(d)
+	return m.clear(ctx)
+}
+
+// clear empties a drive that was opened with a cartridge in it, as after a crash: the cartridge
+// goes home, so that whoever is given it next starts from its label.
+func (m *Mover) clear(ctx context.Context) error {
+	st, err := m.drive.Status(ctx)
+	if err != nil || !st.Present {
+		return err
+	}
+	l, err := m.drive.Load(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.Unload(ctx); err != nil {
+		return err
+	}
+	return m.opts.Robot.Dismount(ctx, st.Barcode, m.opts.Number)
+}
+
+func (m *Mover) report() wire.DriveReport {
+	r := wire.DriveReport{Drive: m.opts.Drive, Libraries: m.opts.Libraries}
+	if m.vol != nil {
+		r.Mounted = m.vol.label
+	}
+	return r
+}
+
+// abandon forgets the drive and the cartridge in it after their load ended. The next
+// ready opens the drive again and clears it.
+func (m *Mover) abandon() {
+	m.vol = nil
+	m.shut()
+}
+
+// shut closes the drive. Its plugin may be dead; that it ends is all that matters.
+func (m *Mover) shut() {
+	if m.drive != nil {
+		m.tally.closed()
+		_ = m.drive.Close()
+		m.drive = nil
+	}
+}
+
+// stop dismounts and closes the drive at the end of Run.
+func (m *Mover) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if m.vol != nil {
+		if err := m.dismount(ctx); err != nil {
+			m.log.Warn("volume stays in the drive", "error", err)
+		}
+	}
+	m.shut()
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func backoff(last time.Duration) time.Duration {
+	return min(max(2*last, 50*time.Millisecond), 30*time.Second)
+}
+
+func faultOf(err error) wire.Fault {
+	switch tape.VerdictOf(err).Fault {
+	case tape.FaultRequest:
+		return wire.FaultRequest
+	case tape.FaultDrive:
+		return wire.FaultDrive
+	case tape.FaultVolume:
+		return wire.FaultVolume
+	}
+	return wire.FaultUnknown
+}

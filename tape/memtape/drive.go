@@ -372,9 +372,6 @@ func (b *bay) held() (n int64) {
 // write takes an object, which truncates the tape behind it.
 func (b *bay) write(op string, o object, window int) (driver.Condition, error) {
 	c := b.in
-	if b.late != nil {
-		return 0, b.tell(op)
-	}
 	if c.o.WriteProtect {
 		return 0, fail(op, driver.OutcomeWriteProtected, 7, 0x27, 0, "")
 	}
@@ -390,10 +387,9 @@ func (b *bay) write(op string, o object, window int) (driver.Condition, error) {
 	for len(b.pending) > window {
 		b.settle()
 	}
-	if b.late != nil && window == 0 {
-		// Without a buffer the error belongs to this very command.
+	if b.late != nil {
 		e := b.tell(op)
-		e.Sense.Deferred = false
+		e.Sense.Deferred = window > 0 // without a buffer it is about this very command
 		return 0, e
 	}
 	if c.sizeTo(len(c.objects))+b.held() > c.o.Capacity-c.o.EarlyWarning {

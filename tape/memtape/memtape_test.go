@@ -37,3 +37,20 @@ func TestDrive(t *testing.T) {
 		t.Run(name, func(t *testing.T) { drivertest.TestDrive(t, harness(o)) })
 	}
 }
+
+func TestChanger(t *testing.T) {
+	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+		lib := memtape.New(memtape.Options{Drives: 2, Slots: 4})
+		lib.AddVolume("TST001", memtape.VolumeOptions{})
+		lib.AddVolume("TST002", memtape.VolumeOptions{})
+		drives := []driver.Drive{lib.Drive(0), lib.Drive(1)}
+		return &drivertest.Robot{
+			Open:      func() (driver.Changer, error) { return lib.OpenChanger() },
+			Hold:      func(n int) error { return drives[n].Load(t.Context()) },
+			Release:   func(n int) error { return drives[n].Unload(t.Context()) },
+			Exclusive: true,
+		}
+	})
+}
+
+func BenchmarkDrive(b *testing.B) { drivertest.RunBenchmarks(b, harness(memtape.Options{})) }

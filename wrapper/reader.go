@@ -203,13 +203,9 @@ func (r *Reader) skip() error {
 		}
 		label = record
 	}
-	short := r.left > 0
-	if short {
-		tail = nil
-	}
 	end, err := r.f.CheckEnd(r.file, max(r.size, 0), tail, label)
 	switch {
-	case short:
+	case r.left > 0:
 		return errors.Join(r.truncated(), err)
 	case err != nil:
 		return err

@@ -143,6 +143,40 @@ func (l *limited) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// After an error of the tape the Reader lets it alone.
+func TestTapeIsLetAloneAfterItsError(t *testing.T) {
+	for _, f := range formats {
+		is := is.New(t)
+		tape := wrappertest.NewTape()
+		wrappertest.Put(t, tape, f, wrappertest.NewFile("/exp/a", 10000), 4096, wrappertest.Data(10000))
+		broken := &breaking{tape: tape, left: 2*f.Layout().Data + 1} // labels, and one block
+		tape.Rewind()
+		r, err := wrapper.NewReader(broken, f, 10000)
+		is.NoErr(err)
+		_, err = io.ReadAll(r)
+		is.True(errors.Is(err, io.ErrClosedPipe))
+		_, again := r.Read(make([]byte, 1))
+		is.Equal(again, err)
+		is.True(errors.Is(r.Skip(), io.ErrClosedPipe))
+		is.Equal(broken.errors, 1)
+	}
+}
+
+// breaking is a tape that fails after some calls.
+type breaking struct {
+	tape         *wrappertest.Tape
+	left, errors int
+}
+
+func (b *breaking) ReadBlock() ([]byte, error) {
+	if b.left == 0 {
+		b.errors++
+		return nil, io.ErrClosedPipe
+	}
+	b.left--
+	return b.tape.ReadBlock()
+}
+
 // A driver that gives blocks without a byte does not hang the reader.
 func TestBlockWithoutAByte(t *testing.T) {
 	is := is.New(t)

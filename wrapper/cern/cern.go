@@ -75,8 +75,7 @@ func trailingGroup(f wrapper.File, size int64, g group) ([]byte, error) {
 	}
 	g.File = f
 	if f.BlockSize > 0 {
-		padded := size + -size&511
-		g.blocks = (padded + int64(f.BlockSize) - 1) / int64(f.BlockSize)
+		g.blocks = (size + int64(f.BlockSize) - 1) / int64(f.BlockSize) // padding is never a block of its own
 	}
 	return g.encode(trailing), nil
 }

@@ -91,13 +91,9 @@ func (g group) encode(n names) []byte {
 		}
 		dates = fmt.Sprintf("%02d%03d", t.Year()%100, t.YearDay())
 	}
-	blocks := int64(0)
-	if n == trailing {
-		blocks = g.blocks
-	}
 	b = append(b, n.system+"1"...).bytes(first, pathFirst).text("000000", 6).text("0000", 4).
 		number(g.Sequence, 4).text("0001", 4).text("00", 2).text(century+dates, 6).
-		text(century+"00000", 6).text("", 1).number(blocks, 6).
+		text(century+"00000", 6).text("", 1).number(g.blocks, 6).
 		known(strings.ReplaceAll(g.Version, "CVS $Revision: ", ""), "enstore-sdk", 13).text("", 7)
 
 	length := int64(g.BlockSize)

@@ -153,6 +153,36 @@ func TestLongForeignNames(t *testing.T) {
 	is.True(errors.Is(r.Skip(), wrapper.ErrDead)) // there is no trailer
 }
 
+func TestBadNames(t *testing.T) {
+	for what, c := range map[string]struct{ size, name string }{
+		"no name":          {"000000", "\x00"},
+		"only NUL":         {"000001", "\x00"},
+		"no NUL":           {"000002", "ab"},
+		"two NULs":         {"000004", "a\x00b\x00"},
+		"longer than that": {"000100", "ab\x00"},
+		"trailer":          {"000013", "TRAILER!!!\x00"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			is := is.New(t)
+			header := "070707" + "000000" + "000000" + "100644" + "000000" + "000000" + "000001" + "000000" +
+				"00000000000" + c.size + "00000000000"
+			is.Equal(len(header), 76)
+			_, _, err := cpio.Odc.ParseHeader([]byte(header + c.name))
+			is.True(errors.Is(err, wrapper.ErrHeader))
+			is.Equal(cpio.Odc.Detect([]byte(header+c.name)), false)
+			_, n, err := cpio.Odc.ParseHeader([]byte(header[:59] + "000003" + header[65:] + "ab\x00"))
+			is.NoErr(err) // it is the name that is wrong
+			is.Equal(n, 79)
+		})
+	}
+	is := is.New(t)
+	is.True(errors.Is(wrapper.Fits(cpio.Odc, wrapper.File{Path: "/"}), wrapper.ErrPath))
+	is.True(errors.Is(wrapper.Fits(cpio.Odc, wrapper.File{Path: "/TRAILER!!!"}), wrapper.ErrPath))
+	is.NoErr(wrapper.Fits(cpio.Odc, wrapper.File{Path: "/a/TRAILER!!!"}))
+	is.NoErr(wrapper.Fits(cpio.Odc, wrapper.File{Path: "/" + strings.Repeat("a", 1023)}))
+	is.True(errors.Is(wrapper.Fits(cpio.Odc, wrapper.File{Path: strings.Repeat("a", 1024)}), wrapper.ErrPathTooLong))
+}
+
 func TestHeaderThatContradictsTheCatalogue(t *testing.T) {
 	is := is.New(t)
 	tape := wrappertest.NewTape()

@@ -238,3 +238,27 @@ func TestCTARefusesCutTapes(t *testing.T) {
 		}
 	}
 }
+
+// Behind the data the server looks at one more block, not at two.
+func TestCTARefusesTwoBlocksOfTrailer(t *testing.T) {
+	is := is.New(t)
+	h, err := cpio.Odc.Header(wrappertest.NewFile("/exp/run", 0))
+	is.NoErr(err)
+	size := int64(64<<10 - len(h)) // the trailer has the second block for itself
+	tape := volume("VO1234", cpio.Odc)
+	wrappertest.Put(t, tape, cpio.Odc, wrappertest.NewFile("/exp/run", size), 64<<10, wrappertest.Data(size))
+	objects := tape.Objects()
+	is.Equal(len(objects), 5)
+	for _, c := range []struct {
+		tape *wrappertest.Tape
+		want error
+	}{
+		{tape, nil},
+		{wrappertest.NewTape(objects[0], nil, objects[2], objects[3], make([]byte, 512), nil), wrappertest.ErrCTA},
+	} {
+		server, err := wrappertest.NewCTA(c.tape, "VO1234", wrappertest.CTAEnstore)
+		is.NoErr(err)
+		_, err = server.ReadFile(1)
+		is.True(errors.Is(err, c.want))
+	}
+}

@@ -1,0 +1,171 @@
+// Package faulty makes a tape drive or robot fail on purpose.
+//
+// [Drive] and [Changer] wrap a driver and apply a list of [Rule] to its calls: the n-th
+// call of an [Op] fails with an outcome and sense data, before or after it took effect,
+// hangs until its context ends or is released, or hands over a block with a bit turned. Everything
+// else goes to the driver beneath.
+//
+//	dev := faulty.Drive(memtapeDrive,
+//		faulty.Rule{Op: faulty.WriteBlock, Nth: 3, Outcome: driver.OutcomeMedium},
+//		faulty.Rule{Op: faulty.Position, Outcome: driver.OutcomeGone, From: 10},
+//	)
+//
+// Rules may be added while the drive is in use ([Device.Add]) and calls are counted
+// ([Device.Calls]). The package invents no timing and no randomness: what it does is in the rules.
+package faulty
+
+import (
+	"context"
+	"sync"
+
+	"github.com/enstore-go/sdk/tape/driver"
+)
+
+// Op is a method of driver.Drive or driver.Changer.
+type Op string
+
+// The operations. Any stands for all but Close.
+const (
+	Any            Op = ""
+	Identify       Op = "identify"
+	Status         Op = "status"
+	Load           Op = "load"
+	Unload         Op = "unload"
+	Rewind         Op = "rewind"
+	Locate         Op = "locate"
+	Space          Op = "space"
+	Position       Op = "position"
+	ReadBlock      Op = "read block"
+	WriteBlock     Op = "write block"
+	WriteFilemarks Op = "write filemarks"
+	Flush          Op = "flush" // WriteFilemarks that is not immediate; rules for WriteFilemarks match it too
+	Inventory      Op = "inventory"
+	Move           Op = "move"
+	Close          Op = "close"
+)
+
+// Rule says which calls fail and how. The first rule that matches a call is applied.
+type Rule struct {
+	Op Op
+	// Nth is the number, from 1, of the one call of Op that the rule applies to, counted
+	// from when the rule was added. 0 means every call, from number From on.
+	Nth, From int
+
+	// Outcome is how the call fails; OutcomeNone for Hang, Corrupt and Shift alone.
+	Outcome driver.Outcome
+	Sense   driver.Sense
+	// Done has the driver carry out the call before it fails: the answer is lost, not the
+	// deed.
+	Done bool
+	// Hang keeps the call until its context ends, and returns the context's error if
+	// Outcome is OutcomeNone.
+	Hang bool
+	// Deaf, with Hang, does not listen to the context: the call stays until Device.Release.
+	Deaf bool
+	// Corrupt turns one bit of the block that is read or written.
+	Corrupt bool
+	// Shift is added to the block number that Position reports.
+	Shift int64
+}
+
+// armed is a rule with the calls it has seen.
+type armed struct {
+	Rule
+	seen int
+}
+
+// Device is the wrapper's own side: rules and counters. Its methods may be called at any time.
+type Device struct {
+	mu      sync.Mutex
+	rules   []*armed
+	calls   map[Op]int
+	release chan struct{}
+}
+
+func newDevice(rules []Rule) *Device {
+	d := &Device{calls: map[Op]int{}, release: make(chan struct{})}
+	d.Add(rules...)
+	return d
+}
+
+// Add adds rules behind those there are.
+func (d *Device) Add(rules ...Rule) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range rules {
+		d.rules = append(d.rules, &armed{Rule: r})
+	}
+}
+
+// Clear removes all rules.
+func (d *Device) Clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rules = nil
+}
+
+// Calls is how often op was called.
+func (d *Device) Calls(op Op) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.calls[op]
+}
+
+// Release lets all calls return that hang and are deaf.
+func (d *Device) Release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.release)
+	d.release = make(chan struct{})
+}
+
+// match counts a call, which has one or two names, and returns its rule.
+func (d *Device) match(names ...Op) (Rule, <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, n := range names {
+		d.calls[n]++
+	}
+	var found Rule
+	hit := false
+	for _, r := range d.rules {
+		fits := r.Op == Any && names[0] != Close
+		for _, n := range names {
+			fits = fits || r.Op == n
+		}
+		if !fits {
+			continue
+		}
+		r.seen++
+		if (r.Nth == r.seen || r.Nth == 0 && r.seen >= r.From) && !hit {
+			found, hit = r.Rule, true
+		}
+	}
+	return found, d.release
+}
+
+// apply runs a call under its rule.
+func apply(ctx context.Context, r Rule, release <-chan struct{}, op Op, f func() error) error {
+	var err error
+	if r.Done || r.Outcome == driver.OutcomeNone && !r.Hang {
+		if err = f(); err != nil {
+			return err
+		}
+	}
+	if r.Hang {
+		listen := ctx.Done()
+		if r.Deaf {
+			listen = nil
+		}
+		select {
+		case <-listen:
+			err = ctx.Err()
+		case <-release:
+			err = &driver.Error{Op: string(op), Outcome: driver.OutcomeAborted, Sense: driver.Sense{Info: driver.Unknown}, Text: "injected hang, released"}
+		}
+	}
+	if r.Outcome != driver.OutcomeNone {
+		return &driver.Error{Op: string(op), Outcome: r.Outcome, Sense: r.Sense, Text: "injected"}
+	}
+	return err
+}

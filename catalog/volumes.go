@@ -99,6 +99,10 @@ func volume(tx Tx, l Label) (Volume, error) {
 // Volumes lists volumes by label. Volumes that come or go meanwhile may be listed or
 // not. It ends with the first error.
 func (c *Catalog) Volumes(ctx context.Context, f Filter) iter.Seq2[Volume, error] {
+	if f.Family != nil {
+		family := f.Family.normal()
+		f.Family = &family
+	}
 	return func(yield func(Volume, error) bool) {
 		for after := Label(""); ; {
 			var list []Volume

@@ -8,7 +8,6 @@ package memstore
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -40,7 +39,10 @@ func (s *Store) View(ctx context.Context, fn func(catalog.Tx) error) error {
 	}
 	t := &tx{rows: &s.rows, readOnly: true}
 	defer t.end()
-	return errors.Join(fn(t), t.failed)
+	if err := fn(t); err != nil {
+		return err
+	}
+	return t.failed
 }
 
 // Update implements catalog.Store.

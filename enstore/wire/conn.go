@@ -110,6 +110,9 @@ type Conn struct {
 	settled chan struct{} // closed when nothing more will come; then verdict is set
 	verdict verdict
 
+	beating sync.Mutex  // guards timer; innermost
+	timer   *time.Timer // of the heartbeat; nil: none
+
 	closing sync.Once
 }
 
@@ -140,10 +143,7 @@ func (c *Conn) Close() error {
 			c.drain()
 		}
 		_ = c.nc.Close() // nothing is lost: what mattered was answered before
-		c.out.closed.Store(true)
-		if c.out.beat != nil {
-			c.out.beat.Stop()
-		}
+		c.stopHeartbeat()
 		if c.settled != nil {
 			<-c.settled
 		}

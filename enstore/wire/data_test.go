@@ -62,9 +62,12 @@ func TestWriteArrives(t *testing.T) {
 	s := port(t, nil)
 	for _, n := range []int{0, 1, frameSize - 1, frameSize, frameSize + 1, 3*frameSize + 7, 5 << 20} {
 		for name, send := range map[string]func(*Conn, []byte) error{
-			"one write":    func(c *Conn, b []byte) error { _, err := c.Write(b); return err },
-			"small writes": func(c *Conn, b []byte) error { _, err := io.CopyBuffer(onlyWriter{c}, onlyReader{bytes.NewReader(b)}, make([]byte, 7001)); return err },
-			"read from":    func(c *Conn, b []byte) error { _, err := c.ReadFrom(iotest.HalfReader(bytes.NewReader(b))); return err },
+			"one write": func(c *Conn, b []byte) error { _, err := c.Write(b); return err },
+			"small writes": func(c *Conn, b []byte) error {
+				_, err := io.CopyBuffer(onlyWriter{c}, onlyReader{bytes.NewReader(b)}, make([]byte, 7001))
+				return err
+			},
+			"read from": func(c *Conn, b []byte) error { _, err := c.ReadFrom(iotest.HalfReader(bytes.NewReader(b))); return err },
 			"write then read from": func(c *Conn, b []byte) error {
 				if _, err := c.Write(b[:len(b)/3]); err != nil {
 					return err

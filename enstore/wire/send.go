@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/enstore-go/sdk/crc"
@@ -14,11 +13,9 @@ import (
 
 // outbound is the sending half of a Conn. The mutex orders the sender's goroutine and the heartbeat.
 type outbound struct {
-	mu     sync.Mutex
-	beat   *time.Timer
-	closed atomic.Bool
-	sent   time.Time // when a frame was last sent
-	err    error     // kept
+	mu   sync.Mutex
+	sent time.Time // when a frame was last sent
+	err  error     // kept
 
 	buf  []byte // header, then content that waits for a full frame; nil until needed
 	n    int    // content in buf
@@ -31,10 +28,19 @@ type outbound struct {
 
 // startHeartbeat makes this end heard while it has nothing to send.
 func (c *Conn) startHeartbeat() {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
 	c.out.sent = time.Now()
-	c.out.beat = time.AfterFunc(Heartbeat, c.heartbeat)
+	c.beating.Lock()
+	defer c.beating.Unlock()
+	c.timer = time.AfterFunc(Heartbeat, c.heartbeat)
+}
+
+func (c *Conn) stopHeartbeat() {
+	c.beating.Lock()
+	defer c.beating.Unlock()
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
 }
 
 func (c *Conn) heartbeat() {
@@ -48,9 +54,10 @@ func (c *Conn) heartbeat() {
 		}
 		o.mu.Unlock()
 	}
-	o.beat.Reset(next)
-	if o.closed.Load() {
-		o.beat.Stop()
+	c.beating.Lock()
+	defer c.beating.Unlock()
+	if c.timer != nil {
+		c.timer.Reset(next)
 	}
 }
 
@@ -58,7 +65,7 @@ func (c *Conn) heartbeat() {
 func (c *Conn) beat() {
 	o := &c.out
 	switch {
-	case o.closed.Load() || o.err != nil:
+	case o.err != nil:
 	case o.n > 0:
 		o.err = c.flush() // a slow producer's bytes do not wait for a full frame
 	default:

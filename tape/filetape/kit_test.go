@@ -1,0 +1,64 @@
+package filetape
+
+import (
+	"testing"
+
+	"github.com/enstore-go/sdk/tape/disk"
+	"github.com/enstore-go/sdk/tape/driver"
+	"github.com/enstore-go/sdk/tape/drivertest"
+)
+
+// scratchLibrary makes a library of one drive with a cartridge of the wanted kind in it, or none.
+func scratchLibrary(t testing.TB, fsys disk.FS, dir string, s drivertest.Scratch) library {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(Create(fsys, dir, Options{Drives: 2, Slots: 3}))
+	l := library{fsys, dir}
+	if s.None {
+		return l
+	}
+	must(AddVolume(fsys, dir, "TST001", VolumeOptions{Capacity: s.Capacity, WORM: s.WORM, WriteProtect: s.WriteProtect}))
+	r, err := newChanger(l)
+	must(err)
+	must(r.Move(t.Context(), SlotAddress(0), DriveAddress(0)))
+	must(r.Close())
+	return l
+}
+
+func TestDriveKit(t *testing.T) {
+	for name, table := range map[string]map[string]any{
+		"direct": {}, "buffered": {"direct": false}, "unsynced": {"sync": false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			drivertest.TestDrive(t, func(t testing.TB, s drivertest.Scratch) *drivertest.Rig {
+				dir := t.TempDir()
+				scratchLibrary(t, disk.OS(), dir, s)
+				table := map[string]any{"dir": dir, "sync": table["sync"], "direct": table["direct"]}
+				return &drivertest.Rig{Open: func() (driver.Drive, error) {
+					c, err := driver.ConfigOf(table)
+					if err != nil {
+						return nil, err
+					}
+					return OpenDrive(t.Context(), c)
+				}}
+			})
+		})
+	}
+	t.Run("forgetful", func(t *testing.T) {
+		drivertest.TestDrive(t, func(t testing.TB, s drivertest.Scratch) *drivertest.Rig {
+			l := scratchLibrary(t, disk.NewForgetful(), "/library", s)
+			return &drivertest.Rig{Open: func() (driver.Drive, error) {
+				d, err := newDrive(l, 0, true)
+				if err != nil {
+					return nil, err
+				}
+				return d, nil
+			}}
+		})
+	})
+}

@@ -147,7 +147,7 @@ func (l *Load) CheckEnd(ctx context.Context, file int64) (End, error) {
 		return 0, err
 	}
 	at := l.Position()
-	end, err := l.look(ctx, op)
+	end, err := l.look(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -184,7 +184,7 @@ func (l *Load) precededByMark(ctx context.Context, op string, file int64) error 
 }
 
 // look reads what lies ahead.
-func (l *Load) look(ctx context.Context, op string) (End, error) {
+func (l *Load) look(ctx context.Context) (End, error) {
 	buf := make([]byte, 4096) // a longer block is as good as read
 	for n := range 2 {
 		_, c, err := l.ReadBlock(ctx, buf)
@@ -193,12 +193,16 @@ func (l *Load) look(ctx context.Context, op string) (End, error) {
 			return End(n) + AtEnd, nil
 		case err == nil && c == driver.Filemark:
 			continue
-		case l.Err() != nil, ctx.Err() != nil:
-			return 0, err
-		case err != nil && OutcomeOf(err) == driver.OutcomeHardware:
+		case err == nil:
+			return DataBeyond, nil
+		case deferred(err):
 			return 0, err
 		}
-		return DataBeyond, nil
+		switch OutcomeOf(err) {
+		case driver.OutcomeBlockTooLong, driver.OutcomeMedium, driver.OutcomeBlankCheck:
+			return DataBeyond, nil // something is there, or was
+		}
+		return 0, err
 	}
 	return DataBeyond, nil
 }

@@ -33,9 +33,9 @@ func (Dismount) decision() {}
 
 // Settings are the numbers by which the machine decides. A zero field has the default named at it.
 type Settings struct {
-	AgeStep     time.Duration // waiting that outweighs one unit of priority; 30 minutes, as in Enstore
+	AgeStep     time.Duration // waiting that outweighs one unit of priority; 30 minutes, as in Enstore; at most an hour
 	MaxPriority int           // priorities are clipped to +-MaxPriority; 1000, at most 1,000,000
-	Affinity    time.Duration // a group whose volume rests in a ready drive counts as so much older; 10 minutes, negative: none
+	Affinity    time.Duration // a group whose volume rests in a ready drive counts as so much older; 10 minutes, negative: none, at most 30 days
 	Batch       int           // most requests handed to a lease at once; 16
 	BatchBytes  int64         // most bytes handed to a lease at once, but always one request; 16 GiB
 	LeaseFiles  int           // files after which a lease yields to others; 1000
@@ -53,6 +53,7 @@ func (s Settings) withDefaults() Settings {
 	} else if s.Affinity == 0 {
 		s.Affinity = 10 * time.Minute
 	}
+	s.Affinity = min(s.Affinity, 30*24*time.Hour)
 	def(&s.Batch, 16)
 	def(&s.BatchBytes, 16<<30)
 	def(&s.LeaseFiles, 1000)

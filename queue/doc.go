@@ -37,9 +37,9 @@
 //
 // # Bound on waiting
 //
-// Let a request of priority p be accepted at time t, and nothing but the want of a drive hold its group back. After
-// t + (MaxPriority - p) x AgeStep + Affinity, every other group is granted at most one more lease before the request's
-// group gets one; and while anything waits for its drive, a lease is not given more requests once it has had LeaseFiles
+// Let nothing but the want of a drive hold a group back since time t, at which its most urgent request, of priority p,
+// was accepted or its last lease ended, whichever was later. After t + (MaxPriority - p) x AgeStep + Affinity, every
+// other group is granted at most one more lease before this one gets one; and while anything waits for its drive, a lease is not given more requests once it has had LeaseFiles
 // files, LeaseBytes bytes or lasted LeaseTime. In a group of writes requests go by due time, so newer ones of its own
 // family overtake it only for (MaxPriority - p) x AgeStep. In a group of reads a request waits for at most one sweep of
 // its volume.

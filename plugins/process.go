@@ -346,13 +346,14 @@ func (p *process) ID() string {
 // Diagnose implements runner.Runner.
 func (p *process) Diagnose(context.Context) string { return "" }
 
-// PluginToHost implements runner.AddrTranslator. Only sockets in the directory that was given
-// are connected to.
+// PluginToHost implements runner.AddrTranslator. Nothing is connected to over a network.
 func (p *process) PluginToHost(network, addr string) (string, string, error) {
-	if network != "unix" || !filepath.IsAbs(addr) {
-		return "", "", fmt.Errorf("plugin %s: offers its commands on %q, not on a Unix socket", p.name, network)
+	if network == "unix" && filepath.IsAbs(addr) {
+		return network, addr, nil
 	}
-	return network, addr, nil
+	why := fmt.Sprintf("it offers its commands on %q, not on a Unix socket", network)
+	p.kill(why)
+	return "", "", errors.New(why)
 }
 
 // HostToPlugin implements runner.AddrTranslator.

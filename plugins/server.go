@@ -19,6 +19,7 @@ type device struct {
 	mu      sync.Mutex
 	drive   driver.Drive
 	changer driver.Changer
+	closed  bool
 }
 
 func newDevice(p Plugin) *device { return &device{p: p, turn: make(chan struct{}, 1)} }
@@ -46,12 +47,22 @@ func (d *device) opened() (driver.Drive, driver.Changer) {
 	return d.drive, d.changer
 }
 
+// none is the error of a command without a device: too early, which no host does, or
+// overtaken by Close, which is allowed.
+func (d *device) none(op string) *driver.Error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return failure(op, driver.OutcomeAborted, "the device was closed meanwhile")
+	}
+	return failure(op, driver.OutcomeIllegalRequest, "no such device is open")
+}
+
 // take gives the drive for one operation.
-func (d *device) take(ctx context.Context) (driver.Drive, func(), error) {
-	const op = "transfer"
+func (d *device) take(ctx context.Context, op string) (driver.Drive, func(), error) {
 	drive, _ := d.opened()
 	if drive == nil {
-		return nil, nil, failure(op, driver.OutcomeIllegalRequest, "no drive is open")
+		return nil, nil, d.none(op)
 	}
 	if err := d.lock(ctx, op); err != nil {
 		return nil, nil, err
@@ -63,7 +74,7 @@ func (d *device) take(ctx context.Context) (driver.Drive, func(), error) {
 func (d *device) withDrive(ctx context.Context, op string, f func(driver.Drive) error) *pluginpb.Error {
 	drive, _ := d.opened()
 	if drive == nil {
-		return errorToWire(op, failure(op, driver.OutcomeIllegalRequest, "no drive is open"))
+		return errorToWire(op, d.none(op))
 	}
 	if err := d.lock(ctx, op); err != nil {
 		return errorToWire(op, err)
@@ -75,7 +86,7 @@ func (d *device) withDrive(ctx context.Context, op string, f func(driver.Drive) 
 func (d *device) withChanger(ctx context.Context, op string, f func(driver.Changer) error) *pluginpb.Error {
 	_, changer := d.opened()
 	if changer == nil {
-		return errorToWire(op, failure(op, driver.OutcomeIllegalRequest, "no changer is open"))
+		return errorToWire(op, d.none(op))
 	}
 	if err := d.lock(ctx, op); err != nil {
 		return errorToWire(op, err)
@@ -87,10 +98,11 @@ func (d *device) withChanger(ctx context.Context, op string, f func(driver.Chang
 // canOpen refuses a second device, a kind that this plugin does not have, and too large a table.
 func (d *device) canOpen(kind string, has bool, config []byte) error {
 	const op = "open"
-	drive, changer := d.opened()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	switch {
-	case drive != nil || changer != nil:
-		return failure(op, driver.OutcomeIllegalRequest, "this process has a device already")
+	case d.drive != nil || d.changer != nil || d.closed:
+		return failure(op, driver.OutcomeIllegalRequest, "this process has, or had, its device already")
 	case !has:
 		return failure(op, driver.OutcomeConfig, "plugin %s: serves no %s", d.p.Name, kind)
 	case len(config) > maxConfig:
@@ -200,7 +212,7 @@ func (s driveServer) Flush(ctx context.Context, q *pluginpb.FilemarksRequest) (*
 func (s driveServer) Close(context.Context, *pluginpb.Empty) (*pluginpb.Reply, error) {
 	s.d.mu.Lock()
 	drive := s.d.drive
-	s.d.drive = nil
+	s.d.drive, s.d.closed = nil, true
 	s.d.mu.Unlock()
 	if drive == nil {
 		return &pluginpb.Reply{}, nil
@@ -264,7 +276,7 @@ func (s changerServer) Move(ctx context.Context, r *pluginpb.MoveRequest) (*plug
 func (s changerServer) Close(context.Context, *pluginpb.Empty) (*pluginpb.Reply, error) {
 	s.d.mu.Lock()
 	changer := s.d.changer
-	s.d.changer = nil
+	s.d.changer, s.d.closed = nil, true
 	s.d.mu.Unlock()
 	if changer == nil {
 		return &pluginpb.Reply{}, nil

@@ -231,14 +231,15 @@ func (w *worker) carryOut(f frame) error {
 		w.answer(frame{kind: frameSkipped, seq: f.seq})
 		return nil
 	}
-	drive, release, err := w.d.take(w.begin(f.seq))
+	drive, release, err := w.d.take(w.begin(f.seq), opNames[f.kind])
 	if err != nil {
 		w.skipping = f.kind != frameRead
 		w.fail(f.seq, opNames[f.kind], err)
 		return nil
 	}
 	defer release()
-	return w.drive(drive, f, block)
+	w.drive(drive, f, block)
+	return nil
 }
 
 var opNames = map[frameKind]string{frameWrite: "write block", frameMarks: "write filemarks", frameRead: "read block"}
@@ -259,7 +260,7 @@ func (w *worker) block(f frame) ([]byte, error) {
 	return w.own[:n:n], nil
 }
 
-func (w *worker) drive(drive driver.Drive, f frame, block []byte) error {
+func (w *worker) drive(drive driver.Drive, f frame, block []byte) {
 	ctx := w.ctx
 	var n int
 	var c driver.Condition
@@ -278,13 +279,12 @@ func (w *worker) drive(drive driver.Drive, f frame, block []byte) error {
 	if err != nil {
 		w.skipping = f.kind != frameRead
 		w.fail(f.seq, opNames[f.kind], err)
-		return nil
+		return
 	}
 	w.answer(frame{kind: frameDone, cond: c, length: uint32(n), seq: f.seq})
 	if f.kind == frameRead && w.ring == nil {
 		w.out = append(w.out, block[:n]...)
 	}
-	return nil
 }
 
 func (w *worker) answer(f frame) {

@@ -13,6 +13,9 @@
 //     last successful SyncDir of that directory. Sync of a new file does not make its
 //     name durable, and SyncDir does not make the content of files durable.
 //
+// A process that starts after another was killed sees what that one wrote, synced or not. Before
+// it promises anything on the strength of it, it syncs it: the power may go next.
+//
 // The usual way of use:
 //
 //	fsys := disk.OS()
@@ -156,28 +159,19 @@ func writeTemp(fsys FS, tmp string, data []byte, perm fs.FileMode) error {
 	return err
 }
 
-// MkdirSync makes a directory and those above it that are missing, and makes the name of each
-// new one durable. A directory that exists already is left alone and not synced.
+// MkdirSync makes a directory and those above it that are missing, and makes the names of
+// all of them durable, also of those that exist: somebody may have made them and been killed before he
+// could sync. Directories above that this process may not read are taken for durable.
 func MkdirSync(fsys FS, dir string, perm fs.FileMode) error {
 	dir = filepath.Clean(dir)
-	info, err := fsys.Stat(dir)
-	if err == nil {
-		if !info.IsDir() {
-			return &fs.PathError{Op: "mkdir", Path: dir, Err: errNotDir}
-		}
-		return nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	up := filepath.Dir(dir)
-	if up != dir {
-		if err := MkdirSync(fsys, up, perm); err != nil {
-			return err
-		}
-	}
 	if err := fsys.MkdirAll(dir, perm); err != nil {
 		return err
 	}
-	return fsys.SyncDir(up)
+	for up := filepath.Dir(dir); up != dir; dir, up = up, filepath.Dir(up) {
+		err := fsys.SyncDir(up)
+		if err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }

@@ -112,11 +112,8 @@ func (f *Forgetful) walk(elems []string) (*node, error) {
 
 // place finds the directory in which a name lies or would lie, and its last element.
 func (f *Forgetful) place(name string) (dir *node, base string, err error) {
-	if name == "" {
-		return nil, "", fs.ErrNotExist
-	}
-	if strings.ContainsRune(name, 0) {
-		return nil, "", errInvalid
+	if err := checkName(name); err != nil {
+		return nil, "", err
 	}
 	elems := split(name)
 	if len(elems) == 0 {
@@ -134,10 +131,21 @@ func (f *Forgetful) place(name string) (dir *node, base string, err error) {
 
 // find is the node of a name, which may be the root.
 func (f *Forgetful) find(name string) (*node, error) {
-	if name == "" {
-		return nil, fs.ErrNotExist
+	if err := checkName(name); err != nil {
+		return nil, err
 	}
 	return f.walk(split(name))
+}
+
+// checkName refuses what no system takes.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return fs.ErrNotExist
+	case strings.ContainsRune(name, 0):
+		return errInvalid
+	}
+	return nil
 }
 
 // OpenFile opens or creates a file, as [os.OpenFile] does; O_SYNC makes every write durable.
@@ -159,6 +167,9 @@ func (f *Forgetful) open(name string, flag int, perm fs.FileMode) (*handle, erro
 	if err := f.call(op, name); err != nil {
 		return nil, err
 	}
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
 	h := &handle{fs: f, name: name, flag: flag}
 	if len(split(name)) == 0 {
 		h.n = f.root
@@ -168,15 +179,17 @@ func (f *Forgetful) open(name string, flag int, perm fs.FileMode) (*handle, erro
 			return nil, err
 		}
 		h.n = dir.entries[base]
-		switch {
-		case h.n == nil && flag&os.O_CREATE == 0:
+		if h.n == nil && flag&os.O_CREATE == 0 {
 			return nil, fs.ErrNotExist
-		case h.n != nil && flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL:
-			return nil, fs.ErrExist
-		case h.n == nil:
+		}
+		if h.n == nil {
+			flag &^= os.O_EXCL
 			h.n = f.newFile(perm)
 			f.apply(false, set{dir, base, h.n})
 		}
+	}
+	if flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL {
+		return nil, fs.ErrExist
 	}
 	if h.n.isDir() && (h.writes() || flag&os.O_CREATE != 0) {
 		return nil, errIsDir
@@ -188,7 +201,7 @@ func (f *Forgetful) open(name string, flag int, perm fs.FileMode) (*handle, erro
 	return h, nil
 }
 
-// Rename moves a file or directory, replacing a file or an empty directory of the new name.
+// Rename moves a file or directory, and a file replaces a file of the new name.
 func (f *Forgetful) Rename(oldname, newname string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -214,17 +227,14 @@ func (f *Forgetful) rename(oldname, newname string) error {
 	switch {
 	case n == nil:
 		return fs.ErrNotExist
+	case target != nil && target.isDir():
+		return fs.ErrExist // package os does not replace even an empty one
 	case n == target:
 		return nil
+	case n.isDir() && target != nil:
+		return errNotDir
 	case n.isDir() && within(n, to):
 		return errInvalid
-	case target == nil:
-	case n.isDir() && !target.isDir():
-		return errNotDir
-	case !n.isDir() && target.isDir():
-		return errIsDir
-	case target.isDir() && len(target.entries) > 0:
-		return errNotEmpty
 	}
 	f.apply(n.isDir(), set{to, newbase, n}, set{from, base, nil})
 	return nil
@@ -284,6 +294,9 @@ func (f *Forgetful) MkdirAll(name string, perm fs.FileMode) error {
 
 func (f *Forgetful) mkdirAll(name string, perm fs.FileMode) error {
 	if err := f.call(OpMkdir, name); err != nil {
+		return err
+	}
+	if err := checkName(name); err != nil {
 		return err
 	}
 	dir := f.root

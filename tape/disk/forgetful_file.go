@@ -253,10 +253,13 @@ func (h *handle) Write(p []byte) (int, error) {
 }
 
 func (h *handle) WriteAt(p []byte, off int64) (int, error) {
+	if h.flag&os.O_APPEND != 0 {
+		return 0, h.fail("write", errInvalid) // as package os refuses it
+	}
 	err := h.begin(OpWrite, h.writes())
 	defer h.fs.mu.Unlock()
 	n := 0
-	if err == nil && (off < 0 || h.flag&os.O_APPEND != 0) {
+	if err == nil && off < 0 {
 		err = errInvalid
 	}
 	if err == nil {

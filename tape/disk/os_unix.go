@@ -13,7 +13,13 @@ func syncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	err = d.Sync()
+	info, err := d.Stat()
+	if err == nil && !info.IsDir() {
+		err = &os.PathError{Op: "sync", Path: dir, Err: errNotDir}
+	}
+	if err == nil {
+		err = d.Sync()
+	}
 	if errors.Is(err, syscall.EINVAL) {
 		err = nil // a file system that has no sync of directories, and says so in this way
 	}

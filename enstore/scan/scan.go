@@ -1,22 +1,27 @@
 // Package scan reads a cartridge for what is on it, without a catalogue.
 //
-// A [Tape] is a loaded cartridge read from its label on; a [File] is one file on it, of any of
+// A [Tape] is a loaded cartridge, read from its label on; a [File] is one file on it, of any of
 // the given wrapper formats.
 //
-//	t, err := scan.Open(ctx, load, wrapper.Null, cpio.Odc, cern.Ansi)
+//	t, err := scan.Open(ctx, load, cpio.Odc, cern.Ansi, wrapper.Null)
 //	for {
 //		f, err := t.Next()
 //		if err == io.EOF {
 //			break
 //		}
-//		fmt.Println(f.Number, f.TapeFile, f.Header.Path, f.Header.Size)
+//		size, sum, err := f.Verify()
+//		fmt.Println(f.Number, f.TapeFile, f.Header.Path, size, sum, err)
 //	}
 //
-// Formats are recognised by the first block of each file. On a cartridge of the null format
-// nothing but filemarks tells one file from the next: an empty last file cannot be told from the
-// double filemark that Enstore leaves at the end of data.
+// Formats are recognised by the first block of each file, and the tape is taken at its word: a
+// file of the null format whose content is a cpio archive is shown as the archive's first
+// member, unless cpio is left out of the formats. Of the null format nothing but filemarks tells one file
+// from the next, and an empty last file cannot be told from the double filemark with which Enstore
+// closes a volume.
 //
-// The package writes nothing, and knows no names but those on tape.
+// A file that cannot be read whole does not hide those behind it, as long as the drive can
+// pass it. The package writes nothing, and knows no names but those on tape; they come from
+// outside and are no safe paths.
 package scan
 
 import (
@@ -26,61 +31,52 @@ import (
 	"io"
 
 	"github.com/enstore-go/sdk/tape"
-	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/tape/label"
 	"github.com/enstore-go/sdk/wrapper"
 )
 
-// maxBlock bounds what is read as one block: the longest record of a tape image.
-const maxBlock = 16<<20 - 1
-
-// Tape is a cartridge that is read from its beginning.
+// Tape is a cartridge that is read from its beginning. It is not for use by several goroutines at
+// once.
 type Tape struct {
 	Label    label.Volume // what the label says, if Labelled
 	Labelled bool
+	// LabelError is why a label that is there cannot be read: label.ErrBadLabel. nil for a
+	// cartridge without a label.
+	LabelError error
 
-	blocks *blocks
-	fmts   []wrapper.Format
-	last   *File
-	number int
-}
-
-// File is one file on a Tape. It is read, if at all, before the next call of Next.
-type File struct {
-	Number   int            // from 1
-	TapeFile int64          // number of the tape file with the data: the last part of a location cookie
-	Format   wrapper.Format // as recognised
-	Header   wrapper.File   // what the header tells; Size -1 where it does not
-
-	t      *Tape
-	first  int64           // its first tape file
-	reader *wrapper.Reader // nil until asked for
-	raw    bool            // read by WriteRaw
+	blocks  *blocks
+	formats []wrapper.Format
+	last    *File
+	number  int
 }
 
 // Open rewinds the cartridge and reads its label. A cartridge without one is read from its
-// beginning; a blank one has no files.
+// beginning; a blank one has no files. The formats are tried in the order given;
+// wrapper.Null takes what no other does, wherever it stands.
 func Open(ctx context.Context, l *tape.Load, formats ...wrapper.Format) (*Tape, error) {
-	t := &Tape{fmts: formats, blocks: &blocks{ctx: ctx, load: l}}
+	t := &Tape{formats: formats, blocks: &blocks{ctx: ctx, load: l}}
 	v, _, err := l.ReadLabel(ctx)
 	switch {
 	case err == nil:
 		t.Label, t.Labelled = v, true
-		err = l.LocateFile(ctx, 1)
-	case errors.Is(err, label.ErrNoLabel), errors.Is(err, label.ErrBadLabel), errors.Is(err, tape.ErrBlank):
+		err = t.blocks.goTo(1)
+	case errors.Is(err, label.ErrBadLabel):
+		t.LabelError = err
+		err = t.blocks.goTo(1)
+	case errors.Is(err, label.ErrNoLabel):
 		err = l.Rewind(ctx)
+	case errors.Is(err, tape.ErrBlank):
+		t.blocks.end()
+		err = nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errEndOfData) {
 		return nil, fmt.Errorf("scan: %w", err)
-	}
-	t.blocks.file = 0
-	if t.Labelled {
-		t.blocks.file = 1
 	}
 	return t, nil
 }
 
-// Next goes to the next file, over what is left of the last one. It returns io.EOF at the end of data.
+// Next goes to the next file, over what is left of the last one. It returns io.EOF at the end of
+// data; wrapper.ErrUnknown for a block that none of the formats fits, which Null always does.
 func (t *Tape) Next() (*File, error) {
 	if err := t.finish(); err != nil {
 		return nil, err
@@ -89,31 +85,43 @@ func (t *Tape) Next() (*File, error) {
 	switch {
 	case errors.Is(err, errEndOfData):
 		return nil, io.EOF
-	case err == io.EOF: // a filemark at once: an empty file, or the double filemark at the end of data
-		at := t.blocks.file
-		_, _ = t.blocks.ReadBlock()
-		if _, err := t.blocks.peek(); errors.Is(err, errEndOfData) {
-			return nil, io.EOF
-		} else if err != nil && err != io.EOF {
-			return nil, err
-		}
-		t.number++
-		t.last = &File{Number: t.number, TapeFile: at, Format: wrapper.Null, Header: wrapper.File{Size: 0}, t: t, first: at, raw: true}
-		return t.last, nil
+	case err == io.EOF:
+		return t.empty()
+	case err != nil && t.blocks.ctx.Err() != nil:
+		return nil, fmt.Errorf("scan: %w", err)
 	case err != nil:
-		return nil, err
+		// What stands here cannot be read, so nobody knows how long it is: one tape file.
+		return t.found(wrapper.Null, wrapper.File{Size: -1}), nil
 	}
-	f, err := wrapper.Detect(first, t.fmts...)
+	f, err := wrapper.Detect(first, t.formats...)
 	if err != nil {
 		return nil, fmt.Errorf("scan: tape file %d: %w", t.blocks.file, err)
 	}
+	header, _, err := f.ParseHeader(first)
+	if err != nil {
+		return nil, fmt.Errorf("scan: tape file %d: %w", t.blocks.file, err)
+	}
+	return t.found(f, header), nil
+}
+
+func (t *Tape) found(f wrapper.Format, header wrapper.File) *File {
 	t.number++
-	t.last = &File{Number: t.number, Format: f, t: t, first: t.blocks.file, TapeFile: t.blocks.file + int64(f.Layout().Data)}
-	t.last.Header, _, err = f.ParseHeader(first)
-	if err != nil {
-		return nil, fmt.Errorf("scan: tape file %d: %w", t.blocks.file, err)
+	at := t.blocks.file
+	t.last = &File{Number: t.number, TapeFile: at + int64(f.Layout().Data), Format: f, Header: header, t: t, end: at + int64(f.Layout().TapeFiles)}
+	return t.last
+}
+
+// empty passes the filemark ahead: it ends an empty file, or is the second of the two at the
+// end of data.
+func (t *Tape) empty() (*File, error) {
+	f := t.found(wrapper.Null, wrapper.File{})
+	f.blank = true
+	_, _ = t.blocks.ReadBlock()
+	if _, err := t.blocks.peek(); errors.Is(err, errEndOfData) {
+		t.number, t.last = t.number-1, nil
+		return nil, io.EOF
 	}
-	return t.last, nil
+	return f, nil
 }
 
 // finish goes behind the last file, whatever was read of it.
@@ -123,60 +131,68 @@ func (t *Tape) finish() error {
 		return nil
 	}
 	t.last = nil
-	end := f.first + int64(f.Format.Layout().TapeFiles)
-	for t.blocks.file < end {
-		if _, err := t.blocks.ReadBlock(); err != nil && err != io.EOF {
-			if errors.Is(err, errEndOfData) {
-				return nil // Next will meet it again and say so
-			}
-			return err
-		}
+	if err := t.blocks.goTo(f.end); err != nil && !errors.Is(err, errEndOfData) {
+		return err
 	}
 	return nil
 }
 
-func (f *File) open() (*wrapper.Reader, error) {
-	if f.reader == nil {
-		if f.raw || f.t.last != f {
-			return nil, fmt.Errorf("scan: file %d: it has been passed", f.Number)
-		}
-		r, err := wrapper.NewReader(f.t.blocks, f.Format, -1)
-		if err != nil {
-			return nil, err
-		}
-		f.reader = r
-	}
-	return f.reader, nil
+// ErrPassed is a use of a File after the tape has gone on, or a second one.
+var ErrPassed = errors.New("the tape has passed it")
+
+// File is one file on a Tape. It is read once, if at all, and before the next call of Next.
+type File struct {
+	Number   int            // from 1; dead space counts
+	TapeFile int64          // number of the tape file with the data: the last part of a location cookie
+	Format   wrapper.Format // as recognised
+	Header   wrapper.File   // what the header tells; Size -1 where it does not
+
+	t      *Tape
+	end    int64 // the tape file behind its last one
+	blank  bool  // without a block; its filemark has been passed
+	use    use
+	reader *wrapper.Reader
 }
 
-// WriteTo writes the file's data.
+// use is what was done with a file.
+type use uint8
+
+const (
+	untouched use = iota
+	opened        // by the wrapper's reader
+	passed        // nothing is left to read
+)
+
+// WriteTo writes the file's data, exactly as many bytes as its header tells. wrapper.ErrTruncated
+// if there are fewer; what there is has been written then. Check tells whether
+// the file is good beyond that.
 func (f *File) WriteTo(w io.Writer) (int64, error) {
-	if f.raw && f.Header.Size == 0 {
-		return 0, nil
-	}
 	r, err := f.open()
-	if err != nil {
+	if r == nil {
 		return 0, err
 	}
-	return r.WriteTo(w)
+	n, err := r.WriteTo(w)
+	return n, f.fault(err)
 }
 
-// WriteRaw writes every byte of the file on tape: headers, data, padding and trailers, of all its
-// tape files.
+// WriteRaw writes every byte that is on tape for the file: headers, data, padding and trailers, of
+// all its tape files.
 func (f *File) WriteRaw(w io.Writer) (int64, error) {
-	if f.raw || f.reader != nil || f.t.last != f {
-		return 0, fmt.Errorf("scan: file %d: it has been passed", f.Number)
+	if f.blank {
+		return 0, nil
 	}
-	f.raw = true
+	if f.use != untouched || f.t.last != f {
+		return 0, f.gone()
+	}
+	f.use = passed
 	var n int64
-	end := f.first + int64(f.Format.Layout().TapeFiles)
-	for f.t.blocks.file < end {
+	for f.t.blocks.file < f.end {
 		b, err := f.t.blocks.ReadBlock()
 		if err == io.EOF {
 			continue
 		}
 		if err != nil {
-			return n, err
+			return n, f.fault(err)
 		}
 		k, err := w.Write(b)
 		n += int64(k)
@@ -187,69 +203,65 @@ func (f *File) WriteRaw(w io.Writer) (int64, error) {
 	return n, nil
 }
 
-// Verify reads the file to its end and checks what its format allows to check: sizes, headers and
-// trailers, and the checksum where the tape has one (cern). It returns the size of the data and their Adler-32, seeded
-// with 1.
-func (f *File) Verify() (size int64, sum uint32, err error) {
-	if f.raw && f.Header.Size == 0 {
-		return 0, 1, nil
-	}
+// Check goes to the end of the file and says whether it is whole, as far as its format tells:
+// wrapper.ErrDead for one that was given up, wrapper.ErrTruncated if data are missing, wrapper.ErrHeader
+// for labels that contradict, and, after WriteTo, wrapper.ErrChecksum if the tape has a checksum (cern)
+// and it differs.
+func (f *File) Check() error {
 	r, err := f.open()
-	if err != nil {
-		return 0, 0, err
+	if r == nil {
+		return err
 	}
-	if _, err := r.WriteTo(io.Discard); err != nil {
-		return r.Size(), r.Sum(), err
+	err = r.Skip()
+	if f.Header.Size < 0 && err == nil {
+		f.Header.Size = f.t.blocks.passed // null: a tape file is the file
 	}
-	size, sum = r.Size(), r.Sum()
-	return size, sum, r.Skip()
+	return f.fault(err)
 }
 
-var errEndOfData = errors.New("scan: end of data")
-
-// blocks reads a load block by block and counts tape files. One block can be looked at ahead.
-type blocks struct {
-	ctx    context.Context
-	load   *tape.Load
-	buf    []byte
-	file   int64 // tape file of the next block
-	ahead  []byte
-	err    error // io.EOF: a filemark
-	peeked bool
+// Verify is WriteTo to nowhere, and then Check. It returns the number of bytes of data that are on tape and their
+// Adler-32, seeded with 1, also if the file is not whole.
+func (f *File) Verify() (size int64, sum uint32, err error) {
+	r, err := f.open()
+	if r == nil {
+		return 0, 1, err
+	}
+	size, err = r.WriteTo(io.Discard)
+	if end := r.Skip(); err == nil || errors.Is(end, wrapper.ErrDead) {
+		err = end // why data are missing says more than that they are
+	}
+	return size, r.Sum(), f.fault(err)
 }
 
-func (b *blocks) peek() ([]byte, error) {
-	if !b.peeked {
-		b.ahead, b.err = b.read()
-		b.peeked = true
-	}
-	return b.ahead, b.err
-}
-
-// ReadBlock returns the next block, or io.EOF at a filemark.
-func (b *blocks) ReadBlock() ([]byte, error) {
-	p, err := b.peek()
-	if !errors.Is(err, errEndOfData) {
-		b.peeked = false
-	}
-	if err == io.EOF {
-		b.file++
-	}
-	return p, err
-}
-
-func (b *blocks) read() ([]byte, error) {
-	if b.buf == nil {
-		b.buf = make([]byte, maxBlock)
-	}
-	n, c, err := b.load.ReadBlock(b.ctx, b.buf)
+// open gives the file's reader; nil and no error for a file without a block.
+func (f *File) open() (*wrapper.Reader, error) {
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("scan: tape file %d: %w", b.file, err)
-	case c == driver.Filemark:
-		return nil, io.EOF
-	case c == driver.EndOfData:
-		return nil, errEndOfData
+	case f.blank:
+		return nil, nil
+	case f.use == opened && f.t.last == f:
+		return f.reader, nil
+	case f.use != untouched || f.t.last != f:
+		return nil, f.gone()
 	}
-	return b.buf[:n], nil
+	f.use = opened
+	r, err := wrapper.NewReader(f.t.blocks, f.Format, -1)
+	if err != nil {
+		f.use = passed
+		return nil, f.fault(err)
+	}
+	f.reader = r
+	return r, nil
+}
+
+func (f *File) gone() error { return fmt.Errorf("file %d: %w", f.Number, ErrPassed) }
+
+// fault names the file in an error. The end of data within a file is a file that was torn.
+func (f *File) fault(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errEndOfData) {
+		err = fmt.Errorf("the data on tape end within it: %w", wrapper.ErrTruncated)
+	}
+	return fmt.Errorf("file %d: %w", f.Number, err)
 }

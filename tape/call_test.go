@@ -167,7 +167,9 @@ type silly struct {
 	c driver.Condition
 }
 
-func (s silly) ReadBlock(context.Context, []byte) (int, driver.Condition, error) { return s.n, s.c, nil }
+func (s silly) ReadBlock(context.Context, []byte) (int, driver.Condition, error) {
+	return s.n, s.c, nil
+}
 func (s silly) Space(context.Context, driver.Space, int64) (int64, driver.Condition, error) {
 	return int64(s.n), s.c, nil
 }

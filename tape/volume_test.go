@@ -70,9 +70,11 @@ func TestNotOverwrittenByAccident(t *testing.T) {
 // A cartridge with anything else on it has no name that could be given.
 func TestForeignDataIsNotOverwritten(t *testing.T) {
 	for name, write := range map[string]func(t *testing.T, l *tape.Load){
-		"data":        func(t *testing.T, l *tape.Load) { put(t, l, "abc") },
-		"a filemark":  func(t *testing.T, l *tape.Load) { put(t, l, "|") },
-		"long blocks": func(t *testing.T, l *tape.Load) { is.New(t).NoErr(second(l.WriteBlock(t.Context(), make([]byte, 1<<18)))) },
+		"data":       func(t *testing.T, l *tape.Load) { put(t, l, "abc") },
+		"a filemark": func(t *testing.T, l *tape.Load) { put(t, l, "|") },
+		"long blocks": func(t *testing.T, l *tape.Load) {
+			is.New(t).NoErr(second(l.WriteBlock(t.Context(), make([]byte, 1<<18))))
+		},
 		"a bad label": func(t *testing.T, l *tape.Load) {
 			is.New(t).NoErr(second(l.WriteBlock(t.Context(), []byte("VOL1VO0001"))))
 		},

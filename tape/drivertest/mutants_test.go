@@ -352,6 +352,18 @@ func TestMutants(t *testing.T) {
 				return c, instead(err, driver.OutcomeEndOfMedium, driver.OutcomeMedium)
 			}}
 		}},
+		{rule: "early warning, then end of medium", o: memtape.Options{Window: 2}, mutate: func(d driver.Drive, lib *memtape.Library) driver.Drive {
+			return mutant{Drive: d, write: func(ctx context.Context, p []byte) (driver.Condition, error) {
+				c, err := d.WriteBlock(ctx, p)
+				var e *driver.Error
+				if errors.As(err, &e) {
+					e.Sense.Deferred = true
+					d.Space(ctx, driver.SpaceFilemarks, -1)
+					d.WriteBlock(ctx, p[:1]) // more is gone than it could have held
+				}
+				return c, err
+			}}
+		}},
 		{rule: "write protection", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
 			return mutant{Drive: d, status: func(s driver.Status) driver.Status { s.WriteProtect = false; return s }}
 		}},

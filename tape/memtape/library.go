@@ -149,8 +149,8 @@ func (l *Library) AddVolume(label string, o VolumeOptions) (int, error) {
 	return 0, fmt.Errorf("memtape: volume %q: no free slot", label)
 }
 
-// Insert puts a volume into drive n by hand, where the cartridge in it goes back to a
-// slot. It is for tests that need no robot.
+// Insert puts a volume into drive n by hand; the cartridge that was there goes to where the
+// volume came from. It is for tests that need no robot.
 func (l *Library) Insert(label string, n int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,13 +167,13 @@ func (l *Library) Insert(label string, n int) error {
 	if b.in == c {
 		return nil
 	}
-	out := b.in
+	from := &l.hand
 	for i, s := range l.slots {
 		if s == c {
-			l.slots[i] = out
-			out = nil
+			from = &l.slots[i]
 		}
 	}
+	*from = b.in
 	b.take(c)
 	return nil
 }

@@ -40,6 +40,9 @@ func (t *tx) FileByRequest(id catalog.RequestID) (catalog.File, error) {
 }
 
 func (t *tx) FilesOfVolume(l catalog.Label, after int64, afterID catalog.BFID, limit int) ([]catalog.File, error) {
+	if t.ended {
+		return nil, errEnded
+	}
 	var files []catalog.File
 	for _, p := range t.rows.byVolume[l].behind(place{after, afterID}, limit) {
 		f, err := t.File(p.id)
@@ -52,6 +55,9 @@ func (t *tx) FilesOfVolume(l catalog.Label, after int64, afterID catalog.BFID, l
 }
 
 func (t *tx) CopiesOf(original catalog.BFID) ([]catalog.File, error) {
+	if t.ended {
+		return nil, errEnded
+	}
 	var files []catalog.File
 	s := t.rows.copies[original]
 	if s == nil {
@@ -103,6 +109,9 @@ func (t *tx) setFile(id catalog.BFID, old, f *catalog.File) {
 func (t *tx) Entry(id catalog.EntryID) (catalog.Entry, error) { return get(t, t.rows.entries, id) }
 
 func (t *tx) Child(parent catalog.EntryID, name string) (catalog.Entry, error) {
+	if t.ended {
+		return catalog.Entry{}, errEnded
+	}
 	s := t.rows.children[parent]
 	i, ok := s.find(child{name: name})
 	if !ok {
@@ -112,6 +121,9 @@ func (t *tx) Child(parent catalog.EntryID, name string) (catalog.Entry, error) {
 }
 
 func (t *tx) Children(parent catalog.EntryID, after string, limit int) ([]catalog.Entry, error) {
+	if t.ended {
+		return nil, errEnded
+	}
 	var entries []catalog.Entry
 	for _, c := range t.rows.children[parent].behind(child{name: after}, limit) {
 		e, err := t.Entry(c.id)

@@ -147,6 +147,9 @@ func (t *tx) list(limit int, compare func(a, b catalog.Volume) int, chosen func(
 }
 
 func (t *tx) LargestCapacity(l catalog.LibraryName) (int64, error) {
+	if t.ended {
+		return 0, errEnded
+	}
 	largest := int64(0)
 	for _, v := range t.rows.volumes {
 		if v.Library == l {

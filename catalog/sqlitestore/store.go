@@ -132,6 +132,9 @@ func (s *Store) reader(ctx context.Context) (*session, error) {
 		return nil, catalog.ErrClosed
 	default:
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	select { // an idle one rather than a new one
 	case ses := <-s.idle:
 		return ses, nil

@@ -23,7 +23,8 @@ type Dispatcher interface {
 	Offer(ctx context.Context, id catalog.LeaseID, req catalog.RequestID, t Turn) error
 
 	// Settle ends requests of a lease. An error of kind Restart puts the request back into the
-	// queue if it came from the spool, reads, or has Put.Again; every other error is final.
+	// queue if it comes from the spool, reads, has Put.Again, or is Settlement.Untouched; every other
+	// error is final.
 	Settle(ctx context.Context, id catalog.LeaseID, s []Settlement) error
 
 	// Renew keeps the lease and says until when. Fenced: it is lost.
@@ -95,6 +96,9 @@ type Settlement struct {
 	Request catalog.RequestID `json:"request"`
 	Record  *Record           `json:"record,omitempty"`
 	Err     *Error            `json:"err,omitempty"`
+	// Untouched, with Err: the client has sent nothing, so that even a stream can be
+	// taken elsewhere.
+	Untouched bool `json:"untouched,omitempty"`
 }
 
 // Fault says who is to blame for a lease that ended badly.

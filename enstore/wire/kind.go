@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -171,9 +172,8 @@ func AsError(err error, op, subject string) *Error {
 	}
 	out := *e
 	out.Err = err
-	if err != error(e) {
-		out.Text = bounded(err.Error()) // somebody wrapped it and said more
-		out.Subject = ""
+	if text := err.Error(); text != e.Error() { // somebody wrapped it and said more
+		out.Text, out.Subject = bounded(text), ""
 	}
 	if out.Op == "" {
 		out.Op = op
@@ -207,8 +207,8 @@ func bounded(s string) string {
 	return s
 }
 
-// KindOf classifies an error: an Error by its kind, the sentinels of package catalog, of context
-// and of the network by theirs; anything else is Unknown. KindOf(nil) is Unknown.
+// KindOf classifies an error: an Error by its kind, the sentinels of package catalog, of context,
+// file system and network by theirs; anything else is Unknown. KindOf(nil) is Unknown.
 func KindOf(err error) Kind {
 	if k, ok := errors.AsType[Kind](err); ok {
 		return k
@@ -248,6 +248,9 @@ var foreign = []struct {
 	{catalog.ErrNotEmpty, Invalid},
 	{catalog.ErrClosed, Unavailable},
 	{fs.ErrPermission, NotAllowed},
+	{fs.ErrNotExist, NotFound},
+	{fs.ErrExist, Exists},
+	{syscall.ENOSPC, NoSpace},
 	{net.ErrClosed, Unavailable},
 	{io.ErrUnexpectedEOF, Unavailable},
 	{io.EOF, Unavailable},

@@ -147,8 +147,9 @@ func (c *Conn) End() (size int64, adler uint32) { return c.in.endSize, c.in.endS
 // compares it with End: a mover's wrapper does so anyway. The size is still checked.
 func (c *Conn) LeaveSum() { c.in.leave = true }
 
-// Received gives the bytes of content that Read has returned.
-func (c *Conn) Received() int64 { return c.in.size }
+// Received gives size and Adler-32 (seed 1; meaningless after LeaveSum) of the content that Read has
+// returned so far.
+func (c *Conn) Received() (size int64, adler uint32) { return c.in.size, c.in.sum }
 
 // nextHeader reads and checks a frame's header.
 func (c *Conn) nextHeader() (t frame, n int, sum uint32, err error) {

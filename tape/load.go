@@ -41,6 +41,8 @@ type Load struct {
 	pos     Position        // as counted
 	lost    bool            // pos is not to be built upon until a rewind or locate
 	writing bool            // the last command wrote: the position was proved before
+	safe    Position        // of the last Sync, or where the first write since went
+	taken   Position        // behind the last object that was written, by count
 	marks   map[int64]int64 // file number -> block number of its first object
 	ended   error
 	sealed  error // why it is over with writing

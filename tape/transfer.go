@@ -90,6 +90,9 @@ func (l *Load) toWrite(ctx context.Context, op string) error {
 		return l.d.wrap(l, op, fmt.Errorf("%w: nobody knows where this would be written", ErrPosition))
 	}
 	l.forget(at.File)
+	l.d.mu.Lock()
+	defer l.d.mu.Unlock()
+	l.safe, l.taken = at, at
 	return nil
 }
 
@@ -144,6 +147,7 @@ func (l *Load) wrote(ctx context.Context, op string, c driver.Condition, err err
 		l.learn(l.pos)
 	}
 	l.advance(objects-marks, 0)
+	l.taken = l.pos
 	l.count(f)
 	if c == driver.EarlyWarning {
 		l.count(func(s *Stats) { s.EarlyWarnings++ })
@@ -182,6 +186,9 @@ func (l *Load) Sync(ctx context.Context) (Position, error) {
 		l.end(e)
 		return unknown, e
 	}
-	l.tally(func(s *Stats) { s.Syncs++ })
-	return l.Position(), nil
+	l.d.mu.Lock()
+	defer l.d.mu.Unlock()
+	l.safe = l.pos
+	l.count(func(s *Stats) { s.Syncs++ })
+	return l.pos, nil
 }

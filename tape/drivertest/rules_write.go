@@ -328,16 +328,23 @@ var endRules = []rule{
 		scratch:     Scratch{Capacity: smallCapacity},
 		run: func(k *kit) {
 			n := k.size(256 << 10)
-			written := 0
-			for ; written < 64*smallCapacity/n+10; written++ {
-				if _, err := k.d.WriteBlock(k.ctx, block(written, n)); err != nil {
-					k.bad("write block at the end", err, driver.OutcomeEndOfMedium)
+			var full tape
+			late := false
+			for len(full) < 64*smallCapacity/n+10 {
+				b := block(len(full), n)
+				if _, err := k.d.WriteBlock(k.ctx, b); err != nil {
+					late = k.bad("write block at the end", err, driver.OutcomeEndOfMedium).Sense.Deferred
 					break
 				}
+				full = append(full, b)
 			}
-			k.rewind()
-			for i := range written {
-				k.wants(block(i, n))
+			if late {
+				k.lateEnd(full)
+			} else {
+				k.rewind()
+				for _, b := range full {
+					k.wants(b)
+				}
 			}
 			k.rewind()
 			t := k.story(1000, 0)

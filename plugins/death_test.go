@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,6 +107,29 @@ func kill(t *testing.T, pid int, s syscall.Signal) {
 	if err := syscall.Kill(pid, s); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// stop stops a process. Its threads do so one after the other, a moment after the signal.
+func stop(t *testing.T, pid int) {
+	t.Helper()
+	kill(t, pid, syscall.SIGSTOP)
+	if runtime.GOOS != "linux" {
+		time.Sleep(100 * time.Millisecond)
+		return
+	}
+	within(t, 5*time.Second, "the process is stopped", func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(threads) == 0 {
+			t.Fatalf("process %d: %v", pid, err)
+		}
+		for _, name := range threads {
+			stat, err := os.ReadFile(name)
+			if err == nil && !strings.Contains(string(stat), ") T ") {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // within waits for a condition that another process brings about.
@@ -229,7 +253,7 @@ func TestAStuckPluginIsTimedOutAndKilled(t *testing.T) {
 func TestAStoppedProcessIsStuckToo(t *testing.T) {
 	is := is.New(t)
 	d := open(t, quickOptions(t), ramConfig{TimeoutMS: 150})
-	kill(t, d.p.pid(), syscall.SIGSTOP)
+	stop(t, d.p.pid())
 	_, err := d.Status(t.Context())
 	is.Equal(outcome(err), driver.OutcomeTimeout)
 	is.Equal(outcome(d.Close()), driver.OutcomeGone)
@@ -292,7 +316,7 @@ func TestAnOrphanThatHoldsTheDriveIsEnded(t *testing.T) {
 	o := quickOptions(t)
 	c := ramConfig{Lock: filepath.Join(t.TempDir(), "lock")}
 	host, plugin := hostProcess(t, o.Dir, false, false, c)
-	kill(t, plugin.PID, syscall.SIGSTOP) // it will not see that its host dies
+	stop(t, plugin.PID) // it will not see that its host dies
 	is.NoErr(host.Process.Kill())
 	_ = host.Wait()
 	is.True(plugin.alive())

@@ -18,9 +18,10 @@ import (
 //
 // Blocks and filemarks that nobody waits for are operations of the link; every other command
 // first awaits them all, and then goes over gRPC. What a link operation comes to is told
-// by a later call, as the contract of WriteBlock allows, with one exception that spares callers
-// a surprise: the first block or mark after any other command is awaited, so that a write-protected or
-// missing cartridge is told by the call that met it.
+// by a later call, as the contract of WriteBlock allows, with two exceptions that spare callers
+// surprises. The first block or mark after any other command is awaited, so that a write-protected or
+// missing cartridge is told by the call that met it. And while the drive warns of the end of the medium, each
+// one is awaited, so that the block which does not fit any more is, as a rule, known.
 type remoteDrive struct {
 	p    *process
 	rpc  pluginpb.DriveClient
@@ -153,10 +154,15 @@ func (d *remoteDrive) write(ctx context.Context, op string, kind frameKind, n in
 	if err := d.settle(ctx, op, keep); err != nil {
 		return driver.NoCondition, err
 	}
+	if d.link.near { // learned just now, perhaps, with others still on their way
+		if err := d.settle(ctx, op, 0); err != nil {
+			return driver.NoCondition, err
+		}
+	}
 	if err := d.link.send(kind, n, block, nil, d.max); err != nil {
 		return driver.NoCondition, d.broken(op, err)
 	}
-	if d.streaming {
+	if d.streaming && !d.link.near {
 		return d.link.takeEarly(), nil
 	}
 	a, err := d.await(ctx, op)
@@ -260,7 +266,7 @@ func (d *remoteDrive) command(ctx context.Context, op string, limit time.Duratio
 		return err
 	}
 	if e == moves {
-		d.link.early = false
+		d.link.early, d.link.near = false, false
 	} else {
 		d.streaming = streaming
 	}

@@ -87,7 +87,7 @@ func privateDir(dir string) error {
 //
 //   - WriteBlock returns when the block is copied for the plugin. Failures come up to
 //     HostOptions.Window blocks later, with Sense.Deferred, and Capabilities.Window says so. The first
-//     write after any other command is awaited.
+//     write after any other command is awaited, and so is every one once early warning was told.
 //   - A process that dies is OutcomeGone, for the call in progress and all later ones.
 //   - A process that does not answer within Capabilities.Timeouts is OutcomeTimeout, is killed,
 //     and is gone.

@@ -50,6 +50,7 @@ type link struct {
 	waiting        [maxSlots]awaiting // of the operations between the two, by number modulo slots
 	skipping       bool               // the plugin carries nothing out until it is told to resume
 	early          bool               // early warning, not yet passed on
+	near           bool               // the last answer warned of the end of the medium
 	failed         *driver.Error      // of an operation that had been accepted, not yet passed on
 }
 
@@ -161,6 +162,7 @@ func (l *link) next(ctx context.Context, limit time.Duration) (a answer, abandon
 	w := l.waiting[f.seq%l.slots]
 	l.waiting[f.seq%l.slots] = awaiting{}
 	l.answered++
+	l.near = f.cond == driver.EarlyWarning
 	switch {
 	case f.kind == frameFailed:
 		l.skipping = l.skipping || w.kind != frameRead

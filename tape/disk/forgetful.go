@@ -236,7 +236,11 @@ func (f *Forgetful) rename(oldname, newname string) error {
 	case n.isDir() && within(n, to):
 		return errInvalid
 	}
-	f.apply(n.isDir(), set{to, newbase, n}, set{from, base, nil})
+	c := f.apply(n.isDir(), set{to, newbase, n}, set{from, base, nil})
+	if from != to {
+		elems := split(newname)
+		c.needs = f.chain(elems[:len(elems)-1])
+	}
 	return nil
 }
 

@@ -93,7 +93,7 @@ func (f *Forgetful) reach(r *rand.Rand) {
 	}
 	for i, c := range f.pending {
 		c.keep = i < stop && r.Float64() < p
-		for _, before := range c.after {
+		for _, before := range slices.Concat(c.after, c.needs) {
 			c.keep = c.keep && (before.done || before.keep)
 		}
 		if c.keep {

@@ -7,6 +7,7 @@ import "slices"
 type change struct {
 	sets   []set
 	after  []*change // pending ones that must be kept for this one to make sense
+	needs  []*change // pending ones without which a moved file would lie in a directory without a name
 	synced []*node   // directories of it that were synced since
 	done   bool      // it is durable
 	keep   bool      // while a crash is worked out
@@ -22,7 +23,7 @@ type set struct {
 // apply makes a change of entries. What it touched before, and is not durable yet, it builds on:
 // a disk may keep a creation without the renaming that followed, not the renaming without
 // the creation. A change with barrier set (a directory moves) builds on all before it and all after it build on it.
-func (f *Forgetful) apply(barrier bool, sets ...set) {
+func (f *Forgetful) apply(barrier bool, sets ...set) *change {
 	c := &change{sets: sets}
 	if f.barrier != nil && !f.barrier.done {
 		c.after = append(c.after, f.barrier)
@@ -39,6 +40,20 @@ func (f *Forgetful) apply(barrier bool, sets ...set) {
 		f.link(s)
 	}
 	f.pending = append(f.pending, c)
+	return c
+}
+
+// chain gives the pending changes that the names of directories hang on.
+func (f *Forgetful) chain(elems []string) []*change {
+	var list []*change
+	dir := f.root
+	for _, e := range elems {
+		if c := dir.last[e]; c != nil && !c.done {
+			list = append(list, c)
+		}
+		dir = dir.entries[e]
+	}
+	return list
 }
 
 // link puts the entry of a set in place and counts names.
@@ -58,20 +73,21 @@ func (f *Forgetful) link(s set) {
 }
 
 // commitDir makes durable every change all of whose directories are synced, and what those build on.
+// A file moved into a directory whose own name is not durable has not moved for certain.
 func (f *Forgetful) commitDir(dir *node) {
 	for _, c := range f.pending {
-		touches, complete := false, true
+		complete := true
 		for _, s := range c.sets {
-			if s.dir == dir {
-				touches = true
-			} else if !slices.Contains(c.synced, s.dir) {
-				complete = false
+			if s.dir == dir && !slices.Contains(c.synced, dir) {
+				c.synced = append(c.synced, dir)
 			}
+			complete = complete && slices.Contains(c.synced, s.dir)
 		}
-		if touches && complete {
+		for _, before := range c.needs {
+			complete = complete && before.done
+		}
+		if complete {
 			c.commit()
-		} else if touches && !slices.Contains(c.synced, dir) {
-			c.synced = append(c.synced, dir)
 		}
 	}
 	f.tidy()
@@ -82,10 +98,10 @@ func (c *change) commit() {
 	if c.done {
 		return
 	}
-	for _, before := range c.after {
+	for _, before := range slices.Concat(c.after, c.needs) {
 		before.commit()
 	}
-	c.done, c.after = true, nil
+	c.done, c.after, c.needs = true, nil, nil
 	for _, s := range c.sets {
 		if s.n == nil {
 			delete(s.dir.durable, s.name)

@@ -65,14 +65,6 @@ func (f File) Normal() File {
 	return f
 }
 
-// original is the BFID that a file and all its copies have in common.
-func (f File) original() BFID {
-	if f.Original != "" {
-		return f.Original
-	}
-	return f.BFID
-}
-
 // Entry is one name in the built-in name space: a directory, or a file on tape.
 type Entry struct {
 	ID      EntryID

@@ -24,11 +24,16 @@ func Same(t *testing.T, one, other Open) {
 			h.benches = append(h.benches, b)
 			h.trees = append(h.trees, namespace.New(b.c))
 		}
-		rt.Repeat(map[string]func(*rapid.T){
-			"add volume": h.addVolume, "choose": h.choose, "label": h.label, "flush": h.flush, "end": h.end, "abandon": h.abandon, "read": h.read,
-			"inhibit": h.inhibit, "mark volume": h.markVolume, "mark file": h.markFile, "directories": h.directories, "undone": h.undone, "restart": h.restart,
-			"": h.compare,
-		})
+		h.begin()
+		for range 4 {
+			rt.Repeat(map[string]func(*rapid.T){
+				"add volume": h.addVolume, "choose": h.choose, "label": h.label, "end": h.end, "abandon": h.abandon, "read": h.read,
+				"flush": h.flush, "another flush": h.flush, "and another": h.flush, // most histories of volumes are full of them
+				"inhibit": h.inhibit, "mark volume": h.markVolume, "mark file": h.markFile, "directories": h.directories, "undone": h.undone, "restart": h.restart,
+				"": h.tick,
+			})
+			h.compare()
+		}
 	})
 }
 
@@ -54,7 +59,7 @@ type grantOf struct {
 }
 
 var (
-	labels   = []catalog.Label{"VO0001L8", "VO0001L7", "VO0002L8", "VO0003L8", "VO0004M8", "VO0005", "VO0006JC"}
+	labels   = []catalog.Label{"VO0007L8", "VO0001L8", "VO0001L7", "VO0002L8", "VO0003L8", "VO0004M8", "VO0005", "VO0006JC"}
 	families = []catalog.Family{{}, {Group: "cms"}, {Group: "cms", Family: "raw"}, raw, {Group: "cms", Family: "raw", Wrapper: "cern"}}
 	names    = []string{"a", "b", "\xff", "dir"}
 	dirs     = []string{"/", "/a", "/b", "/a/a", "/a/b", "/dir", "/dir/\xff", "/a/dir/b"}
@@ -101,16 +106,30 @@ func text(err error) string {
 
 func pick[T any](t *rapid.T, name string, from []T) T { return rapid.SampledFrom(from).Draw(t, name) }
 
-// compare is done after every step.
-func (h *history) compare(t *rapid.T) {
+// begin makes a volume that is being written, so that a history soon has files.
+func (h *history) begin() {
+	h.both("begin", func(b *bench, tree *namespace.Tree) (any, error) {
+		b.add("VO0007L8", raw, func(v *catalog.Volume) { v.Capacity = 1000 })
+		return tree.MkdirAll(b.ctx, "/a/dir", namespace.Attr{})
+	})
+	h.take(catalog.Choice{Lease: catalog.LeaseID(h.id()), Library: library, Family: raw})
+	h.labelIt(&h.leases[0])
+}
+
+// tick is done after every step.
+func (h *history) tick(*rapid.T) {
+	for _, b := range h.benches {
+		b.at = b.at.Add(time.Second / 3)
+	}
+}
+
+func (h *history) compare() {
+	t := h.rt
 	a, b := Dump(h.benches[0].t, h.benches[0].s), Dump(h.benches[1].t, h.benches[1].s)
 	for i := range max(len(a), len(b)) {
 		if i >= len(a) || i >= len(b) || a[i] != b[i] {
 			t.Fatalf("the stores differ at row %d:\n%q\n%q", i, a[min(i, len(a)):min(i+1, len(a))], b[min(i, len(b)):min(i+1, len(b))])
 		}
-	}
-	for _, b := range h.benches {
-		b.at = b.at.Add(time.Second / 3)
 	}
 }
 
@@ -120,7 +139,7 @@ func (h *history) addVolume(t *rapid.T) {
 }
 
 func (h *history) choose(t *rapid.T) {
-	ch := catalog.Choice{Lease: catalog.LeaseID(h.id()), Library: library, Family: pick(t, "family", families), Width: rapid.IntRange(0, 3).Draw(t, "width"),
+	ch := catalog.Choice{Lease: catalog.LeaseID(h.id()), Library: library, Family: pick(t, "family", []catalog.Family{raw, raw, raw, raw, families[4], families[2]}), Width: rapid.IntRange(0, 3).Draw(t, "width"),
 		MinBytes: pick(t, "bytes", []int64{0, 10, 900, 1001}), Drive: "drive0"}
 	if rapid.Bool().Draw(t, "prefer") {
 		ch.Prefer = []catalog.Label{pick(t, "preferred", h.labels)}
@@ -131,6 +150,10 @@ func (h *history) choose(t *rapid.T) {
 	if len(h.leases) > 0 && rapid.IntRange(0, 4).Draw(t, "again") == 0 {
 		ch.Lease = pick(t, "lease", h.leases).lease
 	}
+	h.take(ch)
+}
+
+func (h *history) take(ch catalog.Choice) {
 	got := h.both("choose", func(b *bench, _ *namespace.Tree) (any, error) {
 		g, err := b.c.ChooseForWrite(b.ctx, ch)
 		return grantOf{lease: ch.Lease, label: g.Volume.Label, epoch: g.Epoch}, err
@@ -145,11 +168,12 @@ func (h *history) lease(t *rapid.T) *grantOf {
 	if len(h.leases) == 0 {
 		t.Skip("no lease")
 	}
-	return &h.leases[rapid.IntRange(0, len(h.leases)-1).Draw(t, "lease")]
+	return &h.leases[len(h.leases)-1-rapid.IntRange(0, len(h.leases)-1).Draw(t, "lease")] // mostly a late one
 }
 
-func (h *history) label(t *rapid.T) {
-	g := h.lease(t)
+func (h *history) label(t *rapid.T) { h.labelIt(h.lease(t)) }
+
+func (h *history) labelIt(g *grantOf) {
 	h.both("label", func(b *bench, _ *namespace.Tree) (any, error) {
 		got, err := b.c.Labelled(b.ctx, g.lease, g.label, g.epoch, 1<<18)
 		return got.Volume.EOD, err
@@ -342,6 +366,7 @@ func (h *history) undone(t *rapid.T) {
 	})
 }
 
+// restart opens new catalogues over the same stores.
 func (h *history) restart(*rapid.T) {
 	for i, b := range h.benches {
 		b.reopen()

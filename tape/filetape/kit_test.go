@@ -1,6 +1,7 @@
 package filetape
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/enstore-go/sdk/tape/disk"
@@ -61,4 +62,51 @@ func TestDriveKit(t *testing.T) {
 			}}
 		})
 	})
+}
+
+func TestChangerKit(t *testing.T) {
+	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+		dir, fsys := t.TempDir(), disk.OS()
+		if err := Create(fsys, dir, Options{Drives: 2, Slots: 4}); err != nil {
+			t.Fatal(err)
+		}
+		for _, label := range []string{"TST001", "TST002", "TST003"} {
+			if err := AddVolume(fsys, dir, label, VolumeOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := driver.Config(fmt.Sprintf(`{"dir":%q}`, dir))
+		drives := map[int]driver.Drive{}
+		return &drivertest.Robot{
+			Open: func() (driver.Changer, error) { return OpenChanger(t.Context(), c) },
+			Hold: func(n int) error {
+				d, err := OpenDrive(t.Context(), driver.Config(fmt.Sprintf(`{"dir":%q,"drive":%d}`, dir, n)))
+				if err != nil {
+					return err
+				}
+				drives[n] = d
+				return d.Load(t.Context())
+			},
+			Release: func(n int) error {
+				if err := drives[n].Unload(t.Context()); err != nil {
+					return err
+				}
+				return drives[n].Close()
+			},
+			Exclusive: true,
+		}
+	})
+}
+
+func BenchmarkDrive(b *testing.B) {
+	for _, table := range []string{`{"dir":%q}`, `{"dir":%q,"direct":false}`, `{"dir":%q,"null":true}`} {
+		b.Run(table, func(b *testing.B) {
+			drivertest.RunBenchmarks(b, func(t testing.TB, s drivertest.Scratch) *drivertest.Rig {
+				dir := t.TempDir()
+				scratchLibrary(t, disk.OS(), dir, s)
+				c := driver.Config(fmt.Sprintf(table, dir))
+				return &drivertest.Rig{Open: func() (driver.Drive, error) { return OpenDrive(t.Context(), c) }}
+			})
+		})
+	}
 }

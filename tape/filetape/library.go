@@ -274,6 +274,9 @@ func (l library) read() (*robot, error) {
 // change lets fn change what robot.json says, durably. Only one change happens at a time.
 func (l library) change(ctx context.Context, fn func(*robot) error) error {
 	unlock, err := l.waitLock(ctx, l.lockName("inventory"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w: %w", l.dir, ErrNotLibrary, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -165,6 +165,11 @@ func (t *loaded) recover(ctx context.Context, op string) error {
 	t.marks = t.marks[:t.end.file]
 	t.image.forget()
 	t.appending, t.failed = false, nil
+	if t.w != nil && !t.index.certain {
+		// The index on disk may be the one that was not reported. Without room this fails again, and
+		// the tape can be read all the same.
+		t.w.do(ctx, func() error { return t.index.store(t.durable, t.marks) })
+	}
 	return nil
 }
 

@@ -22,7 +22,7 @@ func processStart(pid int) (string, error) {
 	}
 	// The command's name, field 2, is in parentheses and may contain anything, even those.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const state, startTime = 3 - 3, 22 - 3 // fields[0] is field 3
+	const state, startTime = 0, 19 // fields[0] is the third of the line
 	if len(fields) <= startTime {
 		return "", fmt.Errorf("process %d: unknown form of /proc/PID/stat", pid)
 	}

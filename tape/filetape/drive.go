@@ -19,8 +19,7 @@ const (
 
 // drive is a tape drive over images. It is a driver.Drive.
 type drive struct {
-	bay    *bay   // nil for a drive over one image
-	name   string // of that image
+	bay    *bay // nil for a drive over one image
 	caps   driver.Capabilities
 	id     driver.Identity
 	direct bool // past the page cache, where it works

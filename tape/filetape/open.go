@@ -155,7 +155,7 @@ func OpenImage(name string) (driver.Drive, error) {
 	if err != nil {
 		return nil, typed(op, "image "+name, err, false)
 	}
-	return &drive{name: name, tape: t, id: identity("FILEIMAGE", label), caps: capabilities(maxBlock)}, nil
+	return &drive{tape: t, id: identity("FILEIMAGE", label), caps: capabilities(maxBlock)}, nil
 }
 
 // unpack makes a file of what a gzip file has, in a directory of its own.

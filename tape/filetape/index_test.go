@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -224,4 +225,23 @@ func FuzzRobot(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestOlderMarksAreMissed(t *testing.T) {
+	is := is.New(t)
+	f := disk.NewForgetful()
+	is.NoErr(f.MkdirAll("/v", 0o777))
+	end, marks := marksOf(maxInline + 1)
+	is.NoErr(newIndexStore(f, "/v/A.tap").store(end, marks))
+	older, err := disk.ReadFile(f, "/v/A.m1", maxBaseFile)
+	is.NoErr(err)
+	older[5] ^= 1
+	is.NoErr(disk.WriteFileAtomic(f, "/v/A.m1", older, 0o666))
+	_, _, err = newIndexStore(f, "/v/A.tap").load()
+	is.True(errors.Is(err, ErrDamaged))
+	is.True(strings.Contains(err.Error(), "A.m1"))
+	is.NoErr(f.Remove("/v/A.m1"))
+	_, _, err = newIndexStore(f, "/v/A.tap").load()
+	is.True(errors.Is(err, ErrDamaged))
+	is.True(!errors.Is(err, fs.ErrNotExist)) // or the image would be scanned, and show what was not flushed
 }

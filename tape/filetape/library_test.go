@@ -2,18 +2,21 @@ package filetape
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/matryer/is"
 
 	"github.com/enstore-go/sdk/tape/disk"
 	"github.com/enstore-go/sdk/tape/driver"
+	"github.com/enstore-go/sdk/tape/drivertest"
 )
 
 func TestAddVolumeRefuses(t *testing.T) {
@@ -215,4 +218,64 @@ func TestAdopt(t *testing.T) {
 	is.NoErr(err)
 	is.NoErr(d.Load(t.Context()))
 	is.True(readAll(t, d).equal(want)) // and what was not flushed is not there
+}
+
+// TestMoveFails has each call of the disk in a move fail: the outcome says whether the cartridge has moved, or that
+// nobody knows.
+func TestMoveFails(t *testing.T) {
+	for k := int64(1); ; k++ {
+		is := is.New(t)
+		f := disk.NewForgetful()
+		is.NoErr(Create(f, "/lib", Options{Drives: 1, Slots: 1}))
+		is.NoErr(AddVolume(f, "/lib", "VO0001", VolumeOptions{}))
+		c, err := newChanger(library{f, "/lib"})
+		is.NoErr(err)
+		f.FailChange(k, syscall.EIO)
+		err = c.Move(t.Context(), SlotAddress(0), DriveAddress(0))
+		f.Inject(nil)
+		all, ierr := c.Inventory(t.Context())
+		is.NoErr(ierr)
+		switch outcome(err) {
+		case driver.OutcomeNone:
+			is.True(all[0].Full)
+			is.True(k > 3) // a temporary file, its content, the rename and more had their turn
+			return
+		case driver.OutcomeHardware:
+			is.True(!all[0].Full && all[1].Full)
+		default:
+			is.Equal(outcome(err), driver.OutcomeUnknown)
+		}
+		// The robot is not stuck.
+		if all[1].Full {
+			is.NoErr(c.Move(t.Context(), SlotAddress(0), DriveAddress(0)))
+		}
+		is.NoErr(c.Close())
+	}
+}
+
+// TestUseAfterTheEnd calls closed devices and gives ended contexts.
+func TestUseAfterTheEnd(t *testing.T) {
+	is := is.New(t)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	d := openScratch(t, disk.NewForgetful(), "/lib", drivertest.Scratch{})
+	n := Null(0)
+	is.NoErr(n.Load(t.Context()))
+	for _, d := range []driver.Drive{d, n} {
+		is.Equal(outcome(d.Rewind(over)), driver.OutcomeAborted)
+		is.NoErr(d.Unload(t.Context()))
+		is.Equal(outcome(d.Rewind(t.Context())), driver.OutcomeNotReady)
+		is.NoErr(d.Close())
+		is.NoErr(d.Close())
+		_, _, err := d.Identify(t.Context())
+		is.Equal(outcome(err), driver.OutcomeNotReady)
+		is.Equal(outcome(d.Load(t.Context())), driver.OutcomeNotReady)
+	}
+	c, err := newChanger(d.bay.library)
+	is.NoErr(err)
+	_, err = c.Inventory(over)
+	is.Equal(outcome(err), driver.OutcomeAborted)
+	is.NoErr(c.Close())
+	is.NoErr(c.Close())
+	is.Equal(outcome(c.Move(t.Context(), 1, 2)), driver.OutcomeNotReady)
 }

@@ -119,13 +119,6 @@ func needsLocate(k *kit) string {
 	return ""
 }
 
-func needsPosition(k *kit) string {
-	if !k.caps.ReportsPosition {
-		return "the drive does not report positions"
-	}
-	return ""
-}
-
 func needsWORM(k *kit) string {
 	if !k.caps.WORM {
 		return "the drive takes no write-once cartridges"

@@ -191,7 +191,7 @@ func (d *drive) Space(ctx context.Context, kind driver.Space, n int64) (passed i
 		if err := b.drain("space"); err != nil {
 			return 0, err
 		}
-		to := b.at
+		var to int
 		switch kind {
 		case driver.SpaceEndOfData:
 			to = len(c.objects)

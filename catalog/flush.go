@@ -49,8 +49,8 @@ type FileResult struct {
 
 	// Err is nil if the file is stored. Else its bytes are dead space of the volume, File
 	// is their record, marked as deleted, and Err wraps ErrExists (the name is taken),
-	// ErrNotFound (the directory is gone, or the original), or ErrStored (the request had
-	// been recorded before, as Earlier).
+	// ErrNotFound (the directory is gone, or the original), ErrInvalid (it is no copy of its
+	// original), or ErrStored (the request had been recorded before, as Earlier).
 	Err     error
 	Earlier *File
 }
@@ -221,7 +221,7 @@ func (f *flush) file(i int) (FileResult, error) {
 	r := FileResult{File: f.record(i)}
 	var failed error
 	if n.Original != "" {
-		failed, r.File.Copies = f.copyOf(&r.File)
+		r.File.Copies, failed = f.copyOf(&r.File)
 	}
 	if failed == nil && n.Parent != 0 {
 		failed = f.tx.AddEntry(Entry{ID: r.File.Entry, Parent: n.Parent, Name: n.Name, BFID: r.File.BFID, Size: n.Size,
@@ -261,19 +261,19 @@ func (f *flush) record(i int) File {
 }
 
 // copyOf checks that the file is what its original is, and counts the copies with it.
-func (f *flush) copyOf(file *File) (error, int) {
+func (f *flush) copyOf(file *File) (copies int, err error) {
 	original, err := f.tx.File(file.Original)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return fmt.Errorf("original %s: %w", file.Original, ErrNotFound), 0
+		return 0, fmt.Errorf("original %s: %w", file.Original, ErrNotFound)
 	case err != nil:
-		return err, 0
+		return 0, err
 	case original.Original != "":
-		return invalid("original %s: is itself a copy", file.Original), 0
+		return 0, invalid("original %s: is itself a copy", file.Original)
 	case original.Size != file.Size || original.Adler != file.Adler:
-		return invalid("original %s: other size or checksum", file.Original), 0
+		return 0, invalid("original %s: other size or checksum", file.Original)
 	}
-	return nil, original.Copies + 1
+	return original.Copies + 1, nil
 }
 
 func (f *flush) dead(n *NewFile, r FileResult, why error) (FileResult, error) {

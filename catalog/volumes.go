@@ -14,8 +14,8 @@ const (
 )
 
 // AddVolume declares a volume. Label, Library, MediaType and Capacity are required;
-// Remaining defaults to Capacity, Declared to now, and a volume with end of data 0 will
-// be labelled when it is first written. Lease, counters and marks of v are not looked
+// Remaining defaults to Capacity if nothing but a label can be on it, Declared to now, and a
+// volume with end of data 0 will be labelled when it is first written. Lease, counters and marks of v are not looked
 // at. ErrExists if the label is taken, or the six characters of it that the cartridge
 // carries; ErrInvalid names what is wrong.
 func (c *Catalog) AddVolume(ctx context.Context, v Volume) error {
@@ -23,7 +23,7 @@ func (c *Catalog) AddVolume(ctx context.Context, v Volume) error {
 	if err := checkVolume(&v); err != nil {
 		return err
 	}
-	if v.Remaining == 0 && v.EOD.File == 0 {
+	if v.Remaining == 0 && v.EOD.File <= 1 {
 		v.Remaining = v.Capacity
 	}
 	v.Epoch, v.Holder, v.Intent = 0, LeaseID{}, nil

@@ -22,7 +22,7 @@ var (
 	// not asked for), has a child of that name, or the id is taken.
 	InsertEntry = `insert into entry (` + strings.Join(entryColumns, ", ") + `)
 		select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
-		where $2 = 0 or exists (select 1 from entry where id = $2 and dir = 1) on conflict do nothing`
+		where cast($2 as bigint) = 0 or exists (select 1 from entry where id = $2 and dir = 1) on conflict do nothing`
 	UpdateEntry = update("entry", entryColumns)
 )
 

@@ -209,18 +209,22 @@ func (g *group) newFile(w written) catalog.NewFile {
 }
 
 // saveBeforeEnd records the files that were complete when the tape ended, and closes the
-// volume. What is torn behind them stays beyond the recorded end of data.
-func (g *group) saveBeforeEnd() error {
+// volume. What is torn behind them, the file in work included, stays beyond the recorded end of
+// data and is sent again. On a volume that held nothing else the torn file is too large for any,
+// and the volume stays open for others.
+func (g *group) saveBeforeEnd(inWork *written) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.disarm()
 	if g.failed != nil {
+		g.drop(inWork, wire.Restarted(g.failed, g.volume()))
 		return g.failed
 	}
 	g.feed.drain()
 	at, err := g.m.vol.load.SyncEnd(g.ctx)
 	if err != nil {
 		g.failLocked(err)
+		g.drop(inWork, wire.Restarted(err, g.volume()))
 		return err
 	}
 	whole := 0
@@ -228,14 +232,26 @@ func (g *group) saveBeforeEnd() error {
 		whole++
 	}
 	lost := g.files[whole:]
+	if inWork != nil {
+		lost = append(lost, *inWork)
+	}
 	g.files, g.end = g.files[:whole], g.eod
 	if whole > 0 {
 		g.end = g.files[whole-1].end
 	}
-	err = g.commit(true)
-	for i := range lost {
-		g.drop(&lost[i], wire.Restarted(tape.ErrEndOfMedium, g.volume()))
+	alone := whole == 0 && g.eod.File == 1
+	if !alone {
+		err = g.commit(true)
 	}
+	for i := range lost {
+		why := wire.Restarted(tape.ErrEndOfMedium, g.volume())
+		if alone && i == 0 && lost[i].src != nil {
+			why = wire.Errorf(wire.TooLarge, lost[i].a.Put.Key, "the file does not fit on the empty volume %s", g.volume())
+		}
+		g.drop(&lost[i], why)
+	}
+	g.files = nil
+	g.failed = tape.ErrEndOfMedium
 	return err
 }
 

@@ -13,9 +13,10 @@ import (
 	"github.com/enstore-go/sdk/wrapper"
 )
 
-// mount brings the volume into the drive and loads it, unless it is there already.
-func (m *Mover) mount(ctx context.Context, v catalog.Label, ph *wire.Phases) error {
-	if m.vol != nil && m.vol.label == v && m.vol.load.Err() == nil {
+// mount brings the volume into the drive and loads it, unless it is there already in a load that
+// can still do what is wanted.
+func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wire.Phases) error {
+	if m.vol != nil && m.vol.label == v && m.vol.load.Err() == nil && (!toWrite || m.vol.load.WriteErr() == nil) {
 		return nil
 	}
 	t := time.Now()
@@ -139,8 +140,8 @@ func (m *Mover) prove(ctx context.Context, g catalog.Grant) error {
 }
 
 // label writes the label of a blank volume and records it. A label that is already there
-// is accepted only if it is the volume's own with nothing behind it, and an open intent
-// explains it: a mover that died between label and record.
+// is accepted only if it is the volume's own with nothing behind it: somebody labelled it in
+// advance, or a mover died between label and record.
 func (m *Mover) label(ctx context.Context, g catalog.Grant, f wrapper.Format) (catalog.Grant, error) {
 	v := m.vol
 	got, _, err := v.load.ReadLabel(ctx)
@@ -164,8 +165,8 @@ func (m *Mover) label(ctx context.Context, g catalog.Grant, f wrapper.Format) (c
 		if err != nil {
 			return g, fmt.Errorf("volume %s: end of data: %w", v.label, err)
 		}
-		if end == tape.DataBeyond || g.Explains == nil {
-			return g, m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is already labelled: %w", v.label, errDisagree))
+		if end == tape.DataBeyond {
+			return g, m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge has data behind its label: %w", v.label, errDisagree))
 		}
 	}
 	v.named = true

@@ -22,7 +22,7 @@ func (m *Mover) read(ctx context.Context, lease wire.Lease) (err error) {
 	waiting = m.offer(ctx, lease, lease.Assignments)
 
 	var ph wire.Phases
-	if err := m.mount(ctx, lease.Grant.Volume.Label, &ph); err != nil {
+	if err := m.mount(ctx, lease.Grant.Volume.Label, false, &ph); err != nil {
 		return err
 	}
 	if err := m.checkLabel(ctx); err != nil {

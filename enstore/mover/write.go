@@ -34,7 +34,7 @@ func (m *Mover) write(ctx context.Context, lease wire.Lease) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := m.mount(ctx, g.Volume.Label, &ph); err != nil {
+	if err := m.mount(ctx, g.Volume.Label, true, &ph); err != nil {
 		return err
 	}
 	t := time.Now()
@@ -174,31 +174,21 @@ func (w *writing) file(ctx context.Context, o offered) error {
 	}
 	began := time.Now()
 	first, firstFile := w.feed.next, w.feed.file
-	out, err := wrapper.NewWriter(w.feed, w.f, wf)
-	if err == nil {
-		m.opts.Step("mover: header written")
-		_, err = out.ReadFrom(src)
-	}
-	if err == nil {
-		err = m.agree(a, src, out)
-	}
+	out, err := w.stream(a, src, wf)
 	if e := w.feed.err(); e != nil {
 		return w.torn(src, a, e)
 	}
-	m.opts.Step("mover: data written")
 	if err != nil {
-		// The file is the client's fault, or torn: it becomes dead space, the others stand.
-		if out != nil {
-			if e := out.Abandon(); e != nil {
-				return w.torn(src, a, e)
-			}
-		}
+		// The client is at fault: what there is of the file becomes dead space, the others stand.
 		src.fail(err)
 		m.settle(ctx, w.lease, a.Request, nil, err)
+		if out == nil {
+			return nil // nothing was written
+		}
+		if e := out.Abandon(); e != nil {
+			return e
+		}
 		return w.group.add(written{dead: true, size: out.Size(), end: w.mark()})
-	}
-	if err := out.Close(out.Sum()); err != nil {
-		return w.torn(src, a, err)
 	}
 	m.opts.Step("mover: filemark written")
 	ph := w.before
@@ -213,6 +203,24 @@ func (w *writing) file(ctx context.Context, o offered) error {
 		first: first, at: catalog.Location{File: firstFile + int64(w.f.Layout().Data)}, end: w.mark(),
 		phases: ph, done: time.Now(),
 	})
+}
+
+// stream writes the file from its source to its last filemark. The Writer is nil if nothing was
+// written.
+func (w *writing) stream(a wire.Assignment, src source, wf wrapper.File) (*wrapper.Writer, error) {
+	out, err := wrapper.NewWriter(w.feed, w.f, wf)
+	if err != nil {
+		return nil, err
+	}
+	w.m.opts.Step("mover: header written")
+	if _, err := out.ReadFrom(src); err != nil {
+		return out, err
+	}
+	w.m.opts.Step("mover: data written")
+	if err := w.m.agree(a, src, out); err != nil {
+		return out, err
+	}
+	return out, out.Close(out.Sum())
 }
 
 // torn notes the file that was in work when the drive failed; broken decides what becomes of it.
@@ -274,13 +282,7 @@ func (w *writing) broken(err error) error {
 		g.drop(w.inWork, wire.Restarted(err, g.volume()))
 		return err
 	}
-	defer w.m.leaveIntent(g.ctx, w.lease, err) // a torn file lies behind the end of data
-	if g.empty() && g.eod.File == 1 && w.inWork != nil {
-		// Nothing else is on this volume: no other would hold the file either.
-		g.drop(w.inWork, wire.Errorf(wire.TooLarge, w.inWork.a.Put.Key, "the file does not fit on the empty volume %s", g.volume()))
-		return nil
-	}
-	e := g.saveBeforeEnd()
-	g.drop(w.inWork, wire.Restarted(err, g.volume()))
+	e := g.saveBeforeEnd(w.inWork)
+	w.m.leaveIntent(g.ctx, w.lease, err) // a torn file lies behind the end of data
 	return e
 }

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/matryer/is"
 
 	"github.com/enstore-go/sdk/tape/driver"
@@ -31,6 +32,7 @@ func runTask(task string) int {
 		Dir    string
 		Stream bool
 		Write  bool
+		Source Source
 		Drive  ramConfig
 	}
 	err := json.Unmarshal([]byte(task), &a)
@@ -44,7 +46,7 @@ func runTask(task string) int {
 		return 1
 	}
 	c, _ := driver.ConfigOf(a.Drive)
-	d, err := h.OpenDrive(context.Background(), "ram", c)
+	d, err := h.OpenDrive(context.Background(), a.Source, c)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -61,9 +63,9 @@ func runTask(task string) int {
 }
 
 // hostProcess starts runTask, and tells the numbers of it and of its plugin.
-func hostProcess(t *testing.T, dir string, stream, write bool, c ramConfig) (host *exec.Cmd, plugin lifetime) {
+func hostProcess(t *testing.T, dir string, src Source, stream, write bool, c ramConfig) (host *exec.Cmd, plugin lifetime) {
 	t.Helper()
-	arg, err := json.Marshal(map[string]any{"Dir": dir, "Stream": stream, "Write": write, "Drive": c})
+	arg, err := json.Marshal(map[string]any{"Dir": dir, "Source": src, "Stream": stream, "Write": write, "Drive": c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,6 +236,7 @@ func TestAStuckPluginIsTimedOutAndKilled(t *testing.T) {
 		"write filemarks": func(d *remoteDrive) error { _, err := d.WriteFilemarks(context.Background(), 1, false); return err },
 	} {
 		t.Run(op, func(t *testing.T) {
+			t.Parallel() // they wait for the better part of their time
 			bothWays(t, func(t *testing.T, o HostOptions) {
 				is := is.New(t)
 				d := open(t, o, ramConfig{Stuck: "ignore:" + op, TimeoutMS: 150, StuckAfter: map[string]int{"write block": 3}[op]})
@@ -287,7 +290,7 @@ func TestAPluginEndsWhenItsHostIsKilled(t *testing.T) {
 				is := is.New(t)
 				files := t.TempDir()
 				c.conf.Log, c.conf.Lock = filepath.Join(files, "log"), filepath.Join(files, "lock")
-				host, plugin := hostProcess(t, o.Dir, o.NoSharedMemory, c.write, c.conf)
+				host, plugin := hostProcess(t, o.Dir, "ram", o.NoSharedMemory, c.write, c.conf)
 				written := func() int64 {
 					st, err := os.Stat(c.conf.Log)
 					is.NoErr(err)
@@ -315,11 +318,10 @@ func TestAnOrphanThatHoldsTheDriveIsEnded(t *testing.T) {
 	is := is.New(t)
 	o := quickOptions(t)
 	c := ramConfig{Lock: filepath.Join(t.TempDir(), "lock")}
-	host, plugin := hostProcess(t, o.Dir, false, false, c)
-	stop(t, plugin.PID) // it will not see that its host dies
+	t.Setenv(envFake, "immortal")
+	host, plugin := hostProcess(t, o.Dir, "fake", false, false, c)
 	is.NoErr(host.Process.Kill())
 	_ = host.Wait()
-	is.True(plugin.alive())
 
 	d, err := newHost(t, o).OpenDrive(t.Context(), "ram", config(t, c))
 	is.NoErr(err)
@@ -333,7 +335,7 @@ func TestADriveThatALivingHostHoldsIsReported(t *testing.T) {
 	o := quickOptions(t)
 	o.HeldWait, o.OrphanGrace = 200*time.Millisecond, 10*time.Millisecond
 	c := ramConfig{Lock: filepath.Join(t.TempDir(), "lock")}
-	host, plugin := hostProcess(t, o.Dir, false, false, c)
+	host, plugin := hostProcess(t, o.Dir, "ram", false, false, c)
 	begin := time.Now()
 	_, err := newHost(t, o).OpenDrive(t.Context(), "ram", config(t, c))
 	is.Equal(outcome(err), driver.OutcomeHeld)
@@ -423,4 +425,28 @@ func TestAClosedPluginIsNoDeath(t *testing.T) {
 	_, err = h.OpenDrive(t.Context(), "ram", config(t, map[string]int{"no such key": 1}))
 	is.Equal(outcome(err), driver.OutcomeConfig)
 	is.Equal(len(h.deaths), 0)
+}
+
+// A process in an uninterruptible system call outlives even SIGKILL. Here one is killed whose end
+// nobody notices.
+func TestAProcessThatDoesNotEndWhenKilledHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := newHost(t, quickOptions(t))
+	cmd := exec.Command("sleep", "60")
+	is.NoErr(cmd.Start())
+	p := &process{
+		host: h, name: "hung", log: h.log, proc: cmd.Process, exited: make(chan struct{}), logged: make(chan struct{}),
+		client: goplugin.NewClient(&goplugin.ClientConfig{}),
+	}
+	begin := time.Now()
+	err := p.gone("locate")
+	is.Equal(err.Outcome, driver.OutcomeGone)
+	is.True(strings.Contains(err.Text, "it is killed, but has not ended yet"))
+	p.bury()
+	is.True(time.Since(begin) < 5*killGrace)
+
+	_ = cmd.Wait() // at last
+	close(p.exited)
+	close(p.logged)
 }

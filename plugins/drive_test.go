@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -438,19 +437,13 @@ func TestARefusedConfigurationNamesTheKey(t *testing.T) {
 	is.Equal(outcome(err), driver.OutcomeConfig)
 }
 
-func ExampleHost() {
-	// The first line of func main: plugins.Main(plugins.Builtin...)
-	dir := "/run/enstore"
-	host, err := NewHost(HostOptions{Dir: dir})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer host.Close()
-	drive, err := host.OpenDrive(context.Background(), "drive-file", driver.Config(`{"dir": "/srv/tapes", "drive": 0}`))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer drive.Close()
+func TestTheInventoryOfALargeRobotPasses(t *testing.T) {
+	is := is.New(t)
+	h := newHost(t, quickOptions(t))
+	const slots = 300_000 // more than gRPC takes by default
+	c, err := h.OpenChanger(t.Context(), "robot", config(t, map[string]int{"slots": slots}))
+	is.NoErr(err)
+	all, err := c.Inventory(t.Context())
+	is.NoErr(err)
+	is.Equal(len(all), slots)
 }

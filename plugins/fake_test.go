@@ -43,10 +43,17 @@ func fake() {
 	}
 	d := newDevice(Plugin{Name: "fake", Drive: openRAM})
 	w := newWorker(d, data)
-	go func() { w.watch(lifeline); os.Exit(0) }()
+	end := func() {
+		if mode == "immortal" { // it has a thread in a system call that never returns
+			select {}
+		}
+		os.Exit(0)
+	}
+	go func() { w.watch(lifeline); end() }()
 	go func() {
 		if err := w.setup(); err == nil {
 			misbehave(w, mode)
+			end()
 		}
 	}()
 	goplugin.Serve(&goplugin.ServeConfig{
@@ -125,11 +132,11 @@ func misbehave(w *worker, mode string) {
 	for {
 		f, err := w.next()
 		if err != nil {
-			os.Exit(0)
+			return
 		}
 		w.seq++
 		if _, err := w.block(f); err != nil {
-			os.Exit(0)
+			return
 		}
 		good := frame{kind: frameDone, seq: f.seq}
 		switch mode {
@@ -162,7 +169,7 @@ func misbehave(w *worker, mode string) {
 			w.out = good.append(w.out)
 		}
 		if w.flush() != nil {
-			os.Exit(0)
+			return
 		}
 	}
 }

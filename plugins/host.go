@@ -31,6 +31,8 @@ type Host struct {
 	socketDir string // where go-plugin makes its sockets
 	self      lifetime
 
+	ctx     context.Context // ends when Close begins
+	shut    context.CancelCauseFunc
 	mu      sync.Mutex
 	closed  bool
 	opening sync.WaitGroup
@@ -52,6 +54,7 @@ func NewHost(o HostOptions) (*Host, error) {
 		return nil, fmt.Errorf("plugins: host: own process: %w", err)
 	}
 	h := &Host{o: o, log: o.Logger, socketDir: o.Dir, self: self, open: map[*process]io.Closer{}, deaths: map[string]*deaths{}}
+	h.ctx, h.shut = context.WithCancelCause(context.Background())
 	if h.log == nil {
 		h.log = hclog.NewNullLogger()
 	}
@@ -121,6 +124,9 @@ func openDevice[D io.Closer](h *Host, ctx context.Context, kind string, src Sour
 	h.opening.Add(1)
 	h.mu.Unlock()
 	defer h.opening.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(h.ctx, func() { cancel(context.Cause(h.ctx)) })()
 
 	device := deviceKey(kind, src, c)
 	if err := h.backOff(ctx, device); err != nil {
@@ -171,10 +177,12 @@ func openHeld[D any](h *Host, ctx context.Context, p *process, c driver.Config, 
 }
 
 // Close closes every device that is open, as their own Close does, and ends their processes.
+// What is being opened is given up.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
+	h.shut(errors.New("plugins: the host is closed"))
 	h.opening.Wait()
 	h.mu.Lock()
 	all := make([]io.Closer, 0, len(h.open))
@@ -191,11 +199,11 @@ func (h *Host) Close() error {
 	return errors.Join(errs...)
 }
 
-func (h *Host) forget(p *process) {
+// abandon takes a process from those that Close closes.
+func (h *Host) abandon(p *process) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	delete(h.open, p)
-	h.mu.Unlock()
-	h.unrecord(p)
 }
 
 // deviceKey names a device by what it was opened with. The table is hashed, because it may hold a

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envCookie) == cookie && os.Getenv(envName) == "fake" {
 		fake()
 	}
-	Main(testPlugins...)
+	Main(append(testPlugins, Builtin...)...)
 	if task := os.Getenv(envTask); task != "" {
 		os.Exit(runTask(task))
 	}

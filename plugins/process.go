@@ -38,6 +38,11 @@ const (
 // have closed, before it ends it.
 const deathGrace = 300 * time.Millisecond
 
+// killGrace is how long it waits for a process that it has killed. One that waits for a device
+// inside the kernel ends when the device answers, which may be never; it keeps its device, and
+// its record, until then.
+const killGrace = 2 * time.Second
+
 // A process is one plugin process, from before its start until nothing is left of it.
 // It is go-plugin's runner too, because go-plugin's own waits for the standard streams to close
 // before it looks whether the process lives, and parses what it prints without care.
@@ -62,7 +67,6 @@ type process struct {
 	exited  chan struct{} // closed when the process is dead
 	ctx     context.Context
 	dead    context.CancelFunc
-	buried  chan struct{} // closed when nothing is left
 	started time.Time
 
 	sockets string // go-plugin's directory of its sockets
@@ -84,7 +88,7 @@ func (h *Host) start(ctx context.Context, src Source, device string) (*process, 
 	}
 	p := &process{
 		host: h, device: device, name: src.base(), path: path, arg0: arg0,
-		logged: make(chan struct{}), exited: make(chan struct{}), buried: make(chan struct{}), started: time.Now(),
+		logged: make(chan struct{}), exited: make(chan struct{}), started: time.Now(),
 	}
 	p.log = h.log.Named(p.name)
 	p.ctx, p.dead = context.WithCancel(context.Background())
@@ -139,12 +143,11 @@ func (p *process) startError(ctx context.Context, err error) error {
 		return failure(op, driver.OutcomeConfig, "plugin %s: speaks version %d of the plugin protocol, this program only up to %d: use a plugin of the same release",
 			p.name, p.stdout.version(), Version)
 	}
-	select {
-	case <-p.exited:
-	case <-time.After(deathGrace):
+	if !p.ended(deathGrace) {
 		p.kill("it did not come up")
-		<-p.exited
+		p.ended(killGrace)
 	}
+	p.lastWords()
 	p.mu.Lock()
 	why, last := p.status, p.last
 	if p.why != "" {
@@ -310,10 +313,7 @@ func (p *process) close(call func(context.Context) (replier, error)) error {
 		return err
 	}
 	_ = p.lifeline.Close()
-	select {
-	case <-p.exited:
-	case <-time.After(exitGrace):
-	}
+	p.ended(exitGrace)
 	return asError(reply.GetError())
 }
 
@@ -374,12 +374,11 @@ func (p *process) pid() int {
 // gone is the error of everything that is asked of a process that is dead, or that has
 // closed its sockets and is ended now.
 func (p *process) gone(op string) *driver.Error {
-	select {
-	case <-p.exited:
-	case <-time.After(deathGrace):
+	if !p.ended(deathGrace) {
 		p.kill("it closed its sockets")
-		<-p.exited
+		p.ended(killGrace)
 	}
+	p.lastWords()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	text := fmt.Sprintf("plugin %s (process %d) has ended: %s", p.name, p.proc.Pid, p.status)
@@ -389,8 +388,34 @@ func (p *process) gone(op string) *driver.Error {
 	case p.last != "":
 		text += ": " + p.last
 	}
+	if p.status == "" {
+		text += "; it is killed, but has not ended yet: the kernel waits for its device"
+	}
 	return failure(op, driver.OutcomeGone, "%s", text)
 }
+
+// ended waits for the end of the process.
+func (p *process) ended(limit time.Duration) bool { return closed(p.exited, limit) }
+
+// closed waits for a channel to be closed.
+func closed(c <-chan struct{}, limit time.Duration) bool {
+	select {
+	case <-c:
+		return true
+	default:
+	}
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-c:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// lastWords waits, after the end of the process, for what it still said.
+func (p *process) lastWords() { closed(p.logged, 2*deathGrace) }
 
 func (p *process) isDead() bool { return p.ctx.Err() != nil }
 
@@ -441,10 +466,21 @@ func (p *process) absurd(op string, err error) *driver.Error {
 	return p.gone(op)
 }
 
-// bury takes away what is left of a process: it is killed if it lives, and waited for. It is
-// called once.
+// bury takes away what is left of a process: it is killed if it lives, and waited for. Of one that
+// the kernel does not let end, that is done when it does. bury is called once.
 func (p *process) bury() {
 	p.kill("")
+	if p.pid() == 0 || p.ended(killGrace) {
+		p.remove()
+		return
+	}
+	p.log.Error("plugin is killed, but has not ended", "pid", p.pid())
+	p.host.abandon(p)
+	go p.remove()
+}
+
+// remove waits for the end of a killed process and frees everything that was its.
+func (p *process) remove() {
 	if p.pid() != 0 {
 		<-p.exited
 		<-p.logged
@@ -456,8 +492,8 @@ func (p *process) bury() {
 	if p.sockets != "" {
 		_ = os.RemoveAll(p.sockets)
 	}
-	p.host.forget(p)
-	close(p.buried)
+	p.host.abandon(p)
+	p.host.unrecord(p)
 }
 
 // closeSet closes what was opened: a process may have failed half-way through its preparation.

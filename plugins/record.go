@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/enstore-go/sdk/tape/driver"
 )
@@ -45,6 +46,7 @@ const (
 	recordVersion = 1
 	recordPrefix  = "process-"
 	recordSuffix  = ".json"
+	recordNew     = ".new"
 	maxRecord     = 16 << 10
 )
 
@@ -63,10 +65,10 @@ func (h *Host) record(p *process) error {
 		return fmt.Errorf("plugins: record: %w", err)
 	}
 	name := h.recordName(p.pid())
-	if err := os.WriteFile(name+".new", b, 0o600); err != nil {
+	if err := os.WriteFile(name+recordNew, b, 0o600); err != nil {
 		return fmt.Errorf("plugins: record: %w", err)
 	}
-	if err := os.Rename(name+".new", name); err != nil {
+	if err := os.Rename(name+recordNew, name); err != nil {
 		return fmt.Errorf("plugins: record: %w", err)
 	}
 	return nil
@@ -126,8 +128,15 @@ func parseRecordFile(b []byte) (record, error) {
 	return r, nil
 }
 
-// sweep removes the records and sockets of processes that are dead.
+// sweep removes the records and sockets of processes that are dead, and records that were
+// never finished.
 func (h *Host) sweep() {
+	unfinished, _ := filepath.Glob(filepath.Join(h.o.Dir, recordPrefix+"*"+recordSuffix+recordNew))
+	for _, name := range unfinished {
+		if st, err := os.Stat(name); err == nil && time.Since(st.ModTime()) > time.Minute {
+			_ = os.Remove(name)
+		}
+	}
 	for _, r := range h.records() {
 		if r.Plugin.alive() || r.Host.alive() {
 			continue

@@ -48,7 +48,6 @@ func (connection) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, c *grpc.
 // serve is the life of a plugin process.
 func serve(p Plugin) {
 	level := hclog.LevelFromString(os.Getenv(envLogLevel))
-	defer os.Exit(0)
 	log := hclog.New(&hclog.LoggerOptions{Level: level, Output: os.Stderr, JSONFormat: true})
 	hclog.SetDefault(log)
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slogLevel(level)})))
@@ -70,10 +69,7 @@ func serve(p Plugin) {
 	go func() {
 		if err := w.run(); err != nil {
 			log.Error("plugin: the data socket failed", "error", err)
-			leave()
 		}
-		// Its end alone says less than that of the lifeline, which is about to come; but
-		// the lifeline may have been inherited by something that the driver started.
 		leave()
 	}()
 	goplugin.Serve(&goplugin.ServeConfig{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/enstore-go/sdk/tape"
 	"github.com/enstore-go/sdk/tape/driver"
@@ -26,7 +27,9 @@ type feed struct {
 	most int
 	cur  []byte // the buffer handed out last
 
-	early   atomic.Bool // the drive has given early warning
+	early   atomic.Bool  // the drive has given early warning
+	idle    atomic.Int64 // nanoseconds that the tape side had nothing to do
+	sent    int64        // bytes handed in so far; network side only
 	next    int64       // the object number that the next op gets; network side only
 	file    int64       // filemarks handed in so far, from the load point; network side only
 	halt    chan struct{}
@@ -65,7 +68,13 @@ func newFeed(ctx context.Context, l *tape.Load, blockSize int, memory int64) *fe
 // tapeSide writes what comes until close.
 func (f *feed) tapeSide() {
 	defer f.done.Done()
-	for o := range f.ops {
+	for {
+		began := time.Now()
+		o, open := <-f.ops
+		if !open {
+			return
+		}
+		f.idle.Add(int64(time.Since(began)))
 		if f.err() != nil {
 			if o.reply != nil {
 				o.reply <- synced{err: f.failure}
@@ -145,6 +154,7 @@ func (f *feed) WriteBlock(n int) error {
 	}
 	b := f.cur[:n]
 	f.cur = nil
+	f.sent += int64(n)
 	return f.send(op{block: b})
 }
 

@@ -19,6 +19,7 @@ type written struct {
 	a      wire.Assignment
 	dead   bool // space without a file: torn or refused after it was begun
 	size   int64
+	onTape int64 // what it takes there, wrapper included
 	sum    uint32
 	sanity crc.Sanity
 	first  int64            // the drive's number of its first block
@@ -76,7 +77,7 @@ func (g *group) add(w written) error {
 	}
 	g.end = w.end
 	g.files = append(g.files, w)
-	g.bytes += w.size
+	g.bytes += w.onTape
 	p := g.m.opts.Flush
 	if g.bytes >= p.Bytes || len(g.files) >= p.Files {
 		return g.flushLocked(false)
@@ -139,9 +140,9 @@ func (g *group) commit(full bool) error {
 	left := g.grant.Volume.Remaining
 	var files []written
 	for _, w := range g.files {
-		left -= w.size
+		left -= w.onTape
 		if w.dead {
-			c.DeadBytes += w.size
+			c.DeadBytes += w.onTape
 			continue
 		}
 		files = append(files, w)

@@ -172,7 +172,7 @@ func (w *writing) file(ctx context.Context, o offered) error {
 		m.settle(ctx, w.lease, a.Request, nil, err)
 		return nil
 	}
-	began := time.Now()
+	began, idle, sent := time.Now(), w.feed.idle.Load(), w.feed.sent
 	first, firstFile := w.feed.next, w.feed.file
 	out, err := w.stream(a, src, wf)
 	if e := w.feed.err(); e != nil {
@@ -188,18 +188,19 @@ func (w *writing) file(ctx context.Context, o offered) error {
 		if e := out.Abandon(); e != nil {
 			return e
 		}
-		return w.group.add(written{dead: true, size: out.Size(), end: w.mark()})
+		return w.group.add(written{dead: true, onTape: w.feed.sent - sent, end: w.mark()})
 	}
 	m.opts.Step("mover: filemark written")
 	ph := w.before
 	w.before = wire.Phases{}
 	ph.Queued = o.queued
 	ph.Stream = time.Since(began)
+	ph.Stopped = time.Duration(w.feed.idle.Load() - idle)
 	if w.feed.early.Load() {
 		w.full = true
 	}
 	return w.group.add(written{
-		src: src, a: a, size: out.Size(), sum: out.Sum(), sanity: out.Sanity(),
+		src: src, a: a, size: out.Size(), onTape: w.feed.sent - sent, sum: out.Sum(), sanity: out.Sanity(),
 		first: first, at: catalog.Location{File: firstFile + int64(w.f.Layout().Data)}, end: w.mark(),
 		phases: ph, done: time.Now(),
 	})

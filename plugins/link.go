@@ -108,7 +108,8 @@ func (l *link) offer(ctx context.Context, kind frameKind, rights []byte, limit t
 }
 
 // send puts an operation on its way. The block of a write is copied into its slot, which must
-// be free: the caller has seen to it that fewer operations than slots are waiting.
+// be free: the caller has seen to it that fewer operations than slots are waiting. In the stream the block is
+// sent whole, within limit, even if the caller would rather go: half a block cannot be taken back.
 func (l *link) send(kind frameKind, n int, block []byte, into []byte, limit time.Duration) error {
 	seq := l.sent
 	l.waiting[seq%l.slots] = awaiting{kind: kind, into: into}

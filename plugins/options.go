@@ -15,6 +15,10 @@ type HostOptions struct {
 	// end what another left.
 	Dir string
 
+	// WorkDir is where plugin processes run, so that relative names in their tables are true: a
+	// site's directory. "": where the host runs.
+	WorkDir string
+
 	// Logger gets what plugins log, each under its name. Nil: nobody does.
 	Logger hclog.Logger
 

@@ -45,7 +45,12 @@ var builtins atomic.Pointer[map[string]bool]
 //		plugins.Main(plugins.Builtin...)
 //
 // It returns at once, unless a [Host] started this process as one of them; then it serves the
-// one that the host named and exits. A test binary calls it in TestMain, before m.Run.
+// one that the host named and exits. A test binary that is to serve does the same:
+//
+//	func TestMain(m *testing.M) {
+//		plugins.Main(plugins.Builtin...)
+//		os.Exit(m.Run())
+//	}
 func Main(builtin ...Plugin) {
 	if os.Getenv(envCookie) != cookie {
 		names := make(map[string]bool, len(builtin))

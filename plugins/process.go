@@ -193,7 +193,7 @@ func (p *process) prepare(_ hclog.Logger, like *exec.Cmd, sockets string) (runne
 	}
 	p.stderr, p.children = errr, append(p.children, errw)
 	p.cmd = &exec.Cmd{
-		Path: p.path, Args: []string{p.arg0, p.name},
+		Path: p.path, Args: []string{p.arg0, p.name}, Dir: p.host.o.WorkDir,
 		Env:    append(like.Env, envName+"="+p.name, envLogLevel+"="+p.log.GetLevel().String()),
 		Stdout: outw, Stderr: errw, ExtraFiles: []*os.File{child, life},
 		// Its own process group: an interrupt typed at the terminal is for the host, which ends

@@ -1,0 +1,512 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/catalog/namespace"
+	"github.com/enstore-go/sdk/crc"
+	"github.com/enstore-go/sdk/enstore/wire"
+)
+
+const (
+	// overhead is more than any wrapper writes around a file, in bytes.
+	overhead = 16 << 10
+	// later is when a client that was told Busy may come again.
+	later = 5 * time.Second
+)
+
+// Accept admits a file for writing: see wire.Control. It answers at once; every refusal is an error of one of the
+// kinds Invalid, NotFound (no such directory), Exists, Busy, Locked, TooLarge, NoSpace or Unavailable.
+func (l *Library) Accept(ctx context.Context, p wire.Put) (wire.Ticket, error) {
+	if err := checkPut(&p); err != nil {
+		return wire.Ticket{}, wire.AsError(err, "put", p.Key)
+	}
+	t, err := l.accept(ctx, p)
+	if err != nil {
+		return wire.Ticket{}, wire.AsError(err, "put", p.Key)
+	}
+	return t, nil
+}
+
+func checkPut(p *wire.Put) error {
+	if p.ID.IsZero() {
+		return wire.Errorf(wire.Invalid, p.Key, "the request has no id")
+	}
+	path, err := namespace.ParsePath(p.Key)
+	if err != nil {
+		return err
+	}
+	p.Key = path.String()
+	switch {
+	case path.IsRoot():
+		return wire.Errorf(wire.Invalid, p.Key, "is the root directory")
+	case p.Size < wire.UnknownSize:
+		return wire.Errorf(wire.Invalid, p.Key, "size %d", p.Size)
+	case p.Rate < 0:
+		return wire.Errorf(wire.Invalid, p.Key, "rate %d", p.Rate)
+	case p.Level > catalog.Verified:
+		return wire.Errorf(wire.Invalid, p.Key, "level %d", p.Level)
+	}
+	if p.Level == 0 {
+		p.Level = catalog.OnTape
+	}
+	return nil
+}
+
+func (l *Library) accept(ctx context.Context, p wire.Put) (wire.Ticket, error) {
+	r := &request{id: p.ID, put: &p}
+	if t, err := l.reserve(ctx, r); t != nil || err != nil {
+		return orZero(t), err
+	}
+	t, err := l.admit(ctx, r)
+	if t != nil || err != nil {
+		l.unreserve(r)
+		return orZero(t), err
+	}
+	return wire.Ticket{ID: r.id, Spooled: r.spooled}, nil
+}
+
+func orZero(t *wire.Ticket) wire.Ticket {
+	if t == nil {
+		return wire.Ticket{}
+	}
+	return *t
+}
+
+// reserve notes the request and its name before anything is asked about it, so that of two at the same time only one
+// goes on. The ticket is that of the same request, accepted before.
+func (l *Library) reserve(ctx context.Context, r *request) (*wire.Ticket, error) {
+	l.mu.Lock()
+	defer l.unlock()
+	for {
+		old := l.requests[r.id]
+		switch {
+		case l.closed:
+			return nil, errClosed
+		case old != nil && !old.same(r):
+			return nil, wire.Errorf(wire.Invalid, r.subject(), "request id %s belongs to another request, for %s", r.id, old.subject())
+		case old != nil && old.state == accepting:
+			if err := l.pause(ctx, old.changed(), nil); err != nil {
+				return nil, err
+			}
+			continue
+		case old != nil && old.state != ended:
+			return &wire.Ticket{ID: r.id, Spooled: old.spooled, Stored: readRecord(old)}, nil
+		case old != nil && old.record != nil:
+			return &wire.Ticket{ID: r.id, Stored: old.record}, nil
+		case l.draining:
+			return nil, wire.Errorf(wire.Locked, r.subject(), "the site is draining")
+		case l.live >= l.o.MaxRequests:
+			return nil, busy(r, "%d requests are on their way, no more are taken just now", l.live)
+		}
+		if r.put != nil {
+			if other, taken := l.keys[r.put.Key]; taken {
+				return nil, busy(r, "request %s is storing a file of this name just now", other)
+			}
+			l.keys[r.put.Key] = r.id
+		}
+		l.requests[r.id] = r
+		l.live++
+		return nil, nil
+	}
+}
+
+func busy(r *request, format string, args ...any) error {
+	e := wire.Errorf(wire.Busy, r.subject(), format, args...)
+	e.RetryAfter = later
+	return e
+}
+
+// same tells whether two requests of one id ask for the same.
+func (r *request) same(o *request) bool {
+	if r.put != nil && o.put != nil {
+		return r.put.Key == o.put.Key
+	}
+	return r.get != nil && o.get != nil && r.get.Key == o.get.Key && r.get.BFID == o.get.BFID
+}
+
+// readRecord is what a read will give.
+func readRecord(r *request) *wire.Record {
+	if r.file == nil {
+		return nil
+	}
+	rec := wire.RecordOf(*r.file, wire.Phases{})
+	return &rec
+}
+
+// unreserve forgets a request that was not accepted.
+func (l *Library) unreserve(r *request) {
+	l.mu.Lock()
+	defer l.unlock()
+	if r.state != accepting {
+		return // it was accepted and ended since
+	}
+	if l.requests[r.id] == r {
+		delete(l.requests, r.id)
+	}
+	if r.put != nil && l.keys[r.put.Key] == r.id {
+		delete(l.keys, r.put.Key)
+	}
+	l.live--
+	r.notify()
+	l.stir()
+}
+
+// admit looks at a reserved write and makes it durable. The ticket is that of a file which is stored already.
+func (l *Library) admit(ctx context.Context, r *request) (*wire.Ticket, error) {
+	rec, err := l.recorded(ctx, r.id)
+	if err != nil {
+		return nil, err
+	}
+	if rec != nil {
+		return &wire.Ticket{ID: r.id, Stored: rec}, nil
+	}
+	place, err := l.o.Tree.Resolve(ctx, r.put.Key)
+	if errors.Is(err, catalog.ErrExists) && place.Existing != nil {
+		return l.existing(ctx, r, *place.Existing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	spooled, err := l.choose(ctx, r, place)
+	if err != nil {
+		return nil, err
+	}
+	return nil, l.begin(r, spooled)
+}
+
+// existing compares the request with the file that has its name.
+func (l *Library) existing(ctx context.Context, r *request, e catalog.Entry) (*wire.Ticket, error) {
+	p := r.put
+	if e.Dir {
+		return nil, wire.Errorf(wire.Exists, p.Key, "is a directory")
+	}
+	f, err := l.o.Catalog.File(ctx, e.BFID)
+	if err != nil {
+		return nil, err
+	}
+	if p.Size != wire.UnknownSize && p.Size != f.Size || p.Size != wire.UnknownSize && p.Sum != nil && !crc.Matches(f.Adler, *p.Sum, f.Size) {
+		return nil, wire.Errorf(wire.Exists, p.Key, "exists with other content: %d bytes, adler32 %08x, as %s on volume %s", f.Size, f.Adler, f.BFID, f.Volume)
+	}
+	rec := wire.RecordOf(f, wire.Phases{})
+	rec.Key = p.Key // it may have been renamed since it was written
+	return &wire.Ticket{ID: r.id, Stored: &rec}, nil
+}
+
+// choose decides where a file goes, by the tags of its directory, and whether by way of the spool.
+func (l *Library) choose(ctx context.Context, r *request, place namespace.Place) (spooled bool, err error) {
+	p := *r.put
+	if len(place.Tags.Library) == 0 {
+		return false, wire.Errorf(wire.Invalid, p.Key, "its directory has no tag %q", namespace.Library)
+	}
+	family, err := place.Tags.VolumeFamily()
+	if err != nil {
+		return false, err
+	}
+	library := place.Tags.Library[0]
+	l.mu.Lock()
+	why, locked := l.locked[library]
+	l.mu.Unlock()
+	if locked {
+		return false, wire.Errorf(wire.Locked, "library "+string(library), "takes no requests: %s", why)
+	}
+	spooled = l.o.needsSpool(family.Wrapper, p)
+	if spooled && l.o.Spool == nil {
+		return false, wire.Errorf(wire.Invalid, p.Key, "its size must be known: wrapper %s writes it in front of the data, and there is no spool", family.Wrapper)
+	}
+	if p.Size != wire.UnknownSize {
+		if family.Wrapper, err = l.fits(ctx, library, family.Wrapper, p); err != nil {
+			return false, err
+		}
+	} else if err := l.anyVolume(ctx, library); err != nil {
+		return false, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.parent, r.name, r.library, r.family, r.width = place.Parent, place.Name, library, family, max(place.Tags.Width, 1)
+	r.spooled = spooled
+	return spooled, nil
+}
+
+// fits chooses the wrapper of a file of known size, and refuses what no volume could take.
+func (l *Library) fits(ctx context.Context, library catalog.LibraryName, wrapper string, p wire.Put) (string, error) {
+	most, err := l.o.Catalog.LargestCapacity(ctx, library)
+	switch {
+	case err != nil:
+		return "", err
+	case most == 0:
+		return "", noVolumes(library)
+	case p.Size > most-overhead:
+		return "", wire.Errorf(wire.TooLarge, p.Key, "%d bytes; the largest volume of library %s takes %d", p.Size, library, max(most-overhead, 0))
+	}
+	wrapper, err = l.o.Fits(wrapper, p)
+	if err != nil && wire.KindOf(err) == wire.Unknown {
+		err = wire.Errorf(wire.Invalid, p.Key, "%w", err)
+	}
+	return wrapper, err
+}
+
+func (l *Library) anyVolume(ctx context.Context, library catalog.LibraryName) error {
+	most, err := l.o.Catalog.LargestCapacity(ctx, library)
+	if err == nil && most == 0 {
+		err = noVolumes(library)
+	}
+	return err
+}
+
+func noVolumes(library catalog.LibraryName) error {
+	return wire.Errorf(wire.NoSpace, "library "+string(library), "has no volumes")
+}
+
+// begin makes a write durable and starts it.
+func (l *Library) begin(r *request, spooled bool) error {
+	var turn wire.Turn
+	if spooled {
+		var err error
+		if turn, err = l.o.Spool.Expect(*r.put, l.spooler(r)); err != nil {
+			return err
+		}
+	}
+	if err := l.journal(r); err != nil {
+		if spooled {
+			_ = l.o.Spool.Remove(r.id) // an empty file at most; the next start removes what stays
+		}
+		return err
+	}
+	l.mu.Lock()
+	defer l.unlock()
+	if l.closed {
+		return nil // the next start settles it
+	}
+	if !spooled {
+		l.submit(r)
+		return nil
+	}
+	r.state, r.turn = spooling, &turn
+	r.notify()
+	return nil
+}
+
+// journal makes an accepted write durable.
+func (l *Library) journal(r *request) error {
+	l.mu.Lock()
+	r.accepted = time.Now()
+	line, err := r.acceptRecord()
+	l.mu.Unlock()
+	if err == nil {
+		l.o.Step("library: before journal")
+		err = l.j.commit(line)
+	}
+	if err != nil {
+		l.mu.Lock()
+		r.accepted = time.Time{}
+		l.mu.Unlock()
+		if kind := wire.KindOf(err); kind == wire.NoSpace {
+			return wire.Errorf(kind, r.subject(), "not accepted: %w", err)
+		}
+		return wire.Errorf(wire.Unavailable, r.subject(), "not accepted: %w", err)
+	}
+	l.o.Step("library: accepted")
+	return nil
+}
+
+// spooler gives what the spool calls when the client's stream has ended.
+func (l *Library) spooler(r *request) func(int64, uint32, error) (wire.Record, error) {
+	return func(size int64, adler uint32, failed error) (wire.Record, error) {
+		if err := l.admitted(r); err != nil {
+			return wire.Record{}, err
+		}
+		if failed != nil {
+			l.spoolFailed(r, failed)
+			return wire.Record{}, failed
+		}
+		if err := l.cached(l.ctx, r, size, adler); err != nil {
+			l.mu.Lock()
+			defer l.unlock()
+			if !l.closed { // then the next start looks again
+				l.finish(r, nil, wire.AsError(err, "put", r.subject()))
+			}
+			return wire.Record{}, err
+		}
+		l.o.Step("library: cached")
+		l.mu.Lock()
+		defer l.unlock()
+		if r.state == ended {
+			return wire.Record{}, r.err
+		}
+		if !l.closed {
+			l.submit(r)
+		}
+		return *r.cached, nil
+	}
+}
+
+// admitted waits until Accept has answered.
+func (l *Library) admitted(r *request) error {
+	l.mu.Lock()
+	defer l.unlock()
+	for r.state == accepting {
+		if l.closed {
+			return errClosed
+		}
+		if l.requests[r.id] != r {
+			return wire.Errorf(wire.Cancelled, r.subject(), "the request was not accepted")
+		}
+		if err := l.pause(l.ctx, r.changed(), nil); err != nil {
+			return err
+		}
+	}
+	if r.state == ended && r.err != nil {
+		return r.err
+	}
+	return nil
+}
+
+// cached notes that the whole file is durable in the spool: from here on its size is known.
+func (l *Library) cached(ctx context.Context, r *request, size int64, adler uint32) error {
+	p := *r.put
+	p.Size, p.Sum = size, &adler
+	wrapper, err := l.fits(ctx, r.library, r.family.Wrapper, p)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.put, r.family.Wrapper = &p, wrapper
+	r.cached = &wire.Record{
+		Key: p.Key, Size: size, Adler: adler, Level: catalog.Cached, Request: r.id, Stored: time.Now(),
+		Library: r.library, Family: r.family, Mode: p.Mode, UID: p.UID, GID: p.GID, MTime: p.MTime,
+	}
+	return nil
+}
+
+// spoolFailed ends a request whose stream to the spool broke, unless its client can begin again.
+func (l *Library) spoolFailed(r *request, why error) {
+	kind := wire.KindOf(why)
+	l.mu.Lock()
+	r.attempts++
+	again := r.put.Again && r.attempts < l.o.MaxAttempts && (kind == wire.Unavailable || kind == wire.Restart) && !l.closed && r.state == spooling
+	r.turn = nil
+	r.told = time.Time{}
+	l.mu.Unlock()
+	var turn wire.Turn
+	if again {
+		var err error
+		if turn, err = l.o.Spool.Expect(*r.put, l.spooler(r)); err != nil {
+			again, why = false, fmt.Errorf("%w; and the spool: %w", why, err)
+		}
+	}
+	l.mu.Lock()
+	defer l.unlock()
+	switch {
+	case l.closed || r.state == ended:
+		if r.state == ended && again {
+			l.spent = append(l.spent, r.id) // cancelled meanwhile
+		}
+	case again:
+		r.turn = &turn
+		r.notify()
+	case kind == wire.Unavailable:
+		l.finish(r, nil, wire.Errorf(wire.Restart, r.subject(), "the stream to the spool was cut: %w", why))
+	default:
+		l.finish(r, nil, wire.AsError(why, "put", r.subject()))
+	}
+}
+
+// Recall admits a request to read a file: see wire.Control. The ticket's Stored is what will come.
+func (l *Library) Recall(ctx context.Context, g wire.Get) (wire.Ticket, error) {
+	subject := g.Key
+	if subject == "" {
+		subject = string(g.BFID)
+	}
+	t, err := l.recall(ctx, g, subject)
+	if err != nil {
+		return wire.Ticket{}, wire.AsError(err, "get", subject)
+	}
+	return t, nil
+}
+
+func (l *Library) recall(ctx context.Context, g wire.Get, subject string) (wire.Ticket, error) {
+	switch {
+	case g.ID.IsZero():
+		return wire.Ticket{}, wire.Errorf(wire.Invalid, subject, "the request has no id")
+	case (g.Key == "") == (g.BFID == ""):
+		return wire.Ticket{}, wire.Errorf(wire.Invalid, subject, "either a key or a bfid is needed")
+	}
+	r := &request{id: g.ID, get: &g}
+	if t, err := l.reserve(ctx, r); t != nil || err != nil {
+		return orZero(t), err
+	}
+	f, v, err := l.readable(ctx, g)
+	if err != nil {
+		l.unreserve(r)
+		return wire.Ticket{}, err
+	}
+	l.mu.Lock()
+	defer l.unlock()
+	if l.closed {
+		return wire.Ticket{}, errClosed
+	}
+	r.file, r.library, r.family, r.accepted = &f, v.Library, v.Family, time.Now()
+	if line, err := r.acceptRecord(); err == nil {
+		l.j.add(line) // a read ends with the process: it need not be durable
+	}
+	l.submit(r)
+	return wire.Ticket{ID: r.id, Stored: readRecord(r)}, nil
+}
+
+// readable finds the copy of a file to be read: the one asked for, or another if its volume may not be read.
+func (l *Library) readable(ctx context.Context, g wire.Get) (catalog.File, catalog.Volume, error) {
+	id := g.BFID
+	if g.Key != "" {
+		e, err := l.o.Tree.Lookup(ctx, g.Key)
+		if err != nil {
+			return catalog.File{}, catalog.Volume{}, err
+		}
+		if e.Dir {
+			return catalog.File{}, catalog.Volume{}, wire.Errorf(wire.Invalid, g.Key, "is a directory")
+		}
+		id = e.BFID
+	}
+	f, err := l.o.Catalog.File(ctx, id)
+	if err != nil {
+		return catalog.File{}, catalog.Volume{}, err
+	}
+	v, err := l.usable(ctx, f)
+	if err == nil {
+		return f, v, nil
+	}
+	copies, e := l.o.Catalog.CopiesOf(ctx, id)
+	if e != nil {
+		return catalog.File{}, catalog.Volume{}, errors.Join(err, e)
+	}
+	for _, c := range copies {
+		if v, e := l.usable(ctx, c); e == nil && c.BFID != f.BFID {
+			c.Path = f.Path
+			return c, v, nil
+		}
+	}
+	return catalog.File{}, catalog.Volume{}, err
+}
+
+// usable gives the volume of a file, or why the file cannot be read.
+func (l *Library) usable(ctx context.Context, f catalog.File) (catalog.Volume, error) {
+	switch {
+	case f.Deletion == catalog.Gone:
+		return catalog.Volume{}, wire.Errorf(wire.NotFound, "file "+string(f.BFID), "was deleted")
+	case f.Bad:
+		return catalog.Volume{}, wire.Errorf(wire.Media, "file "+string(f.BFID), "is marked as bad")
+	}
+	v, err := l.o.Catalog.Volume(ctx, f.Volume)
+	if err != nil {
+		return catalog.Volume{}, err
+	}
+	if err := v.Readable(); err != nil {
+		return catalog.Volume{}, wire.Errorf(wire.NoAccess, "volume "+string(v.Label), "%w", err)
+	}
+	return v, nil
+}

@@ -1,0 +1,45 @@
+// Package library is the library manager: it accepts requests, keeps them in a journal until they are done, and hands
+// leases of volumes to movers. What goes next is decided by package queue; what is true of files and volumes by the
+// catalogue.
+//
+// # Nouns
+//
+// A [Library] is the manager of all libraries of a site. A request is one file to be stored or read, known by the id
+// that its client chose. A lease gives one volume to one drive, with requests in order; it carries the
+// volume's epoch, ends when its mover releases it, and is over when nothing was heard of the mover for Options.LeaseTime.
+//
+//	l, err := library.Open(ctx, library.Options{Dir: dir, Catalog: cat, Tree: namespace.New(cat), Spool: sp, Fits: fits})
+//	defer l.Close()
+//	// for clients: the request half of wire.Control
+//	ticket, err := l.Accept(ctx, wire.Put{ID: catalog.NewRequestID(), Key: "/cms/raw/run1", Size: 1 << 30, Level: catalog.OnTape})
+//	turn, err := l.Await(ctx, ticket.ID)     // where to send it
+//	record, err := l.Outcome(ctx, ticket.ID) // when it is on tape
+//	// for movers: wire.Dispatcher
+//	lease, err := l.Next(ctx, wire.DriveReport{Drive: "d0", Libraries: libraries})
+//	err = l.Settle(ctx, lease.ID, settlements)
+//	err = l.Release(ctx, lease.ID, wire.Release{Mounted: lease.Grant.Volume.Label})
+//
+// # What is durable
+//
+// A write is in the journal, synced, before Accept returns; many callers share one sync. Nothing else needs to
+// be: after a start the catalogue is asked for every request that was on its way. One that it recorded is done; one
+// whose bytes are complete in the spool is queued again; a client that streamed to a drive, and every read, ended with the process
+// that they were connected to, with the error Restart. The journal also holds the events of the queue, in order and without a sync of
+// their own, so that its decisions can be replayed.
+//
+// # Whose fault
+//
+// A request that failed for a reason that is not its own is queued again as long as somebody can give its bytes once
+// more: the spool, the tape, or a client whose source can be read again (Put.Again). Another drive is then
+// preferred, and the volume is vetoed if it was at fault. After Options.MaxAttempts the last error stands.
+//
+// # What it does not do
+//
+// It moves no bytes, mounts nothing, and knows drives only from what their movers say. It does not serve a network:
+// package site hands it to clients and movers. It does not poll.
+//
+// # Locks
+//
+// In this order: grants (one lease at a time gets its volume), the journal's io, mu (all state of this package), the
+// journal's mu. Catalogue and spool are never called with mu held.
+package library

@@ -1,0 +1,381 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/queue"
+)
+
+// Library is the library manager of a site. All methods may be called from several goroutines at once.
+type Library struct {
+	o      Options
+	log    hclog.Logger
+	j      *journal
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	grants sync.Mutex // held while a lease gets its volume from the catalogue
+
+	mu       sync.Mutex
+	q        *queue.Machine
+	requests map[catalog.RequestID]*request
+	keys     map[string]catalog.RequestID // names that are being stored
+	live     int                          // requests that have not ended
+	past     []catalog.RequestID          // ended requests that are still remembered, oldest first
+	leases   map[catalog.LeaseID]*lease
+	granted  map[queue.LeaseID]*lease
+	drives   map[string]*drive
+	locked   map[catalog.LibraryName]string // why
+	draining bool
+	closed   bool
+	spent    []catalog.RequestID // to be removed from the spool
+	kick     chan struct{}       // closed when a request or lease ends; nil if nobody waits
+}
+
+var _ wire.Dispatcher = (*Library)(nil)
+
+// remembered is how many ended requests are kept for clients that ask late. Written files the catalogue remembers.
+const remembered = 10_000
+
+// Open starts the library manager: it replays the journal, asks the catalogue what became of every request in it,
+// and ends the write intents that a dead process left. It is an error wrapping ErrCorrupt if the journal is damaged,
+// ErrVersion if it is of a later version. Only one process may have the same Dir and catalogue open; that is the
+// caller's to see to.
+func Open(ctx context.Context, o Options) (*Library, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	l := &Library{
+		o: o, log: o.Logger, q: queue.New(o.Queue), requests: map[catalog.RequestID]*request{}, keys: map[string]catalog.RequestID{},
+		leases: map[catalog.LeaseID]*lease{}, granted: map[queue.LeaseID]*lease{}, drives: map[string]*drive{}, locked: map[catalog.LibraryName]string{},
+	}
+	past := &replayed{requests: map[catalog.RequestID]*request{}}
+	var err error
+	if l.j, err = readJournal(o.FS, o.Dir, o.JournalSize, o.Step, past.take); err != nil {
+		return nil, err
+	}
+	if err := l.abandonIntents(ctx, func(catalog.Volume) bool { return true }, "the process that wrote has ended"); err != nil {
+		return nil, err
+	}
+	since, err := lastEvent(ctx, o.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	if err := l.restore(ctx, past); err != nil {
+		l.cancel()
+		return nil, err
+	}
+	l.wg.Go(func() { l.watchVolumes(since) })
+	return l, nil
+}
+
+// restore decides what becomes of the requests of the process before this one.
+func (l *Library) restore(ctx context.Context, past *replayed) error {
+	var again []*request
+	err := past.each(func(r *request) error {
+		requeue, err := l.resume(ctx, r)
+		if err != nil {
+			return err
+		}
+		l.requests[r.id] = r
+		if requeue {
+			l.keys[r.put.Key] = r.id
+			l.live++
+			again = append(again, r)
+		} else {
+			r.state = ended
+			l.past = append(l.past, r.id)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if l.o.Spool != nil {
+		keep := func(id catalog.RequestID) bool { r := l.requests[id]; return r != nil && r.state != ended }
+		if err := l.o.Spool.Retain(keep); err != nil {
+			return fmt.Errorf("library: spool: %w", err)
+		}
+	}
+	if err := l.j.begin(l.snapshot); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.unlock()
+	for _, r := range again {
+		l.submit(r)
+	}
+	return nil
+}
+
+// resume asks the catalogue, then the spool. It is true if the request is to be queued again.
+func (l *Library) resume(ctx context.Context, r *request) (bool, error) {
+	if r.put == nil {
+		r.err = wire.Errorf(wire.Restart, "request "+r.id.String(), "the site was restarted while it waited: ask again")
+		return false, nil
+	}
+	rec, err := l.recorded(ctx, r.id)
+	switch {
+	case err != nil:
+		return false, err
+	case rec != nil:
+		r.record = rec
+		return false, nil
+	}
+	if r.spooled && l.o.Spool != nil {
+		size, sum, err := l.o.Spool.Find(r.id)
+		if err == nil {
+			return true, l.cached(ctx, r, size, sum)
+		}
+		if !errors.Is(err, wire.NotFound) {
+			return false, fmt.Errorf("library: spool: request %s: %w", r.id, err)
+		}
+	}
+	r.err = wire.Errorf(wire.Restart, r.put.Key, "the site was restarted before the file was safe: send it again")
+	return false, nil
+}
+
+// snapshot is what a new journal begins with: the writes that have not ended.
+func (l *Library) snapshot() [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []*request
+	for _, r := range l.requests {
+		if r.put != nil && r.state != ended && !r.accepted.IsZero() {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b *request) int { return a.accepted.Compare(b.accepted) })
+	lines := make([][]byte, 0, len(all))
+	for _, r := range all {
+		if line, err := r.acceptRecord(); err == nil {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// recorded asks the catalogue for the file of a request; nil if it has none.
+func (l *Library) recorded(ctx context.Context, id catalog.RequestID) (*wire.Record, error) {
+	f, err := l.o.Catalog.FileByRequest(ctx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	rec := wire.RecordOf(f, wire.Phases{})
+	return &rec, nil
+}
+
+// abandonIntents ends the write leases that the catalogue holds for open, as far as choose wants.
+func (l *Library) abandonIntents(ctx context.Context, choose func(catalog.Volume) bool, why string) error {
+	var open []catalog.Volume
+	for v, err := range l.o.Catalog.Volumes(ctx, catalog.Filter{Writing: true}) {
+		if err != nil {
+			return fmt.Errorf("library: volumes being written: %w", err)
+		}
+		if v.Intent != nil && choose(v) {
+			open = append(open, v)
+		}
+	}
+	for _, v := range open {
+		if err := l.o.Catalog.AbandonIntent(ctx, v.Intent.Lease, v.Label, why); err != nil {
+			return fmt.Errorf("library: %w", err)
+		}
+		l.log.Warn("write intent of a dead lease abandoned", "volume", v.Label, "lease", v.Intent.Lease)
+	}
+	return nil
+}
+
+// lastEvent finds the number of the catalogue's last event.
+func lastEvent(ctx context.Context, c *catalog.Catalog) (uint64, error) {
+	low, high := uint64(0), uint64(1) // there is none above high
+	for {
+		es, err := c.Events(ctx, high, 1)
+		if err != nil {
+			return 0, fmt.Errorf("library: events: %w", err)
+		}
+		if len(es) == 0 {
+			break
+		}
+		low, high = high, 2*high
+	}
+	for low < high {
+		mid := low + (high-low)/2
+		es, err := c.Events(ctx, mid, 1)
+		if err != nil {
+			return 0, fmt.Errorf("library: events: %w", err)
+		}
+		if len(es) == 0 {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	return low, nil
+}
+
+// watchVolumes tells the queue when there may be room that was not there before.
+func (l *Library) watchVolumes(since uint64) {
+	for {
+		if err := l.o.Catalog.Watch(l.ctx, since); err != nil {
+			if l.ctx.Err() == nil {
+				l.log.Error("catalogue not watched any more", "error", err)
+			}
+			return
+		}
+		es, err := l.o.Catalog.Events(l.ctx, since, 1000)
+		if err != nil {
+			if l.ctx.Err() == nil {
+				l.log.Error("catalogue not watched any more", "error", err)
+			}
+			return
+		}
+		for _, e := range es {
+			since = e.Seq
+			switch e.Kind {
+			case catalog.VolumeAdded, catalog.VolumeInhibit, catalog.VolumeProtect:
+				if v, err := l.o.Catalog.Volume(l.ctx, catalog.Label(e.Subject)); err == nil {
+					l.mu.Lock()
+					l.apply(queue.VolumesChanged{Time: time.Now(), Library: queue.Library(v.Library)})
+					l.unlock()
+				}
+			}
+		}
+	}
+}
+
+// Lock makes a library refuse new requests, with this reason. Those accepted go on.
+func (l *Library) Lock(name catalog.LibraryName, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.locked[name] = why
+}
+
+// Unlock takes Lock back.
+func (l *Library) Unlock(name catalog.LibraryName) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.locked, name)
+}
+
+// VolumeLeft tells that a robot confirmed that a volume is in no drive any more: it may be leased again after
+// the mover that had it was lost.
+func (l *Library) VolumeLeft(label catalog.Label) {
+	l.mu.Lock()
+	defer l.unlock()
+	l.apply(queue.VolumeLeft{Time: time.Now(), Volume: queue.Volume(label)})
+}
+
+// Drain refuses new requests from now on, and returns when those that can be served have been, or with the context's error.
+// A request that waits for room on a volume, or whose library is held, does not count.
+func (l *Library) Drain(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		l.draining = true
+		if l.closed || l.idle() {
+			l.mu.Unlock()
+			return nil
+		}
+		if l.kick == nil {
+			l.kick = make(chan struct{})
+		}
+		kick := l.kick
+		l.mu.Unlock()
+		select {
+		case <-kick:
+		case <-l.ctx.Done():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// idle tells whether nothing is left that could be served.
+func (l *Library) idle() bool {
+	if l.live == 0 {
+		return true
+	}
+	for _, w := range l.leases {
+		if w.kind != wire.DismountLease {
+			return false
+		}
+	}
+	if l.live > l.q.Len() {
+		return false // somebody streams to the spool
+	}
+	for w := range l.q.Waiting() {
+		if w.Reason != queue.NoRoom && w.Reason != queue.Held && w.Reason != queue.Blocked {
+			return false
+		}
+	}
+	return true
+}
+
+// Close ends the library manager. Whoever waits is told Unavailable; what was accepted and not done is settled at
+// the next Open. It may be called again.
+func (l *Library) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	for _, r := range l.requests {
+		if r.timer != nil {
+			r.timer.Stop()
+		}
+	}
+	for _, w := range l.leases {
+		w.timer.Stop()
+	}
+	l.mu.Unlock()
+	l.cancel()
+	l.wg.Wait()
+	return l.j.close()
+}
+
+var errClosed = wire.Errorf(wire.Unavailable, "library", "the site is closing")
+
+// apply tells the queue what happened and does what it decides. Caller holds mu.
+func (l *Library) apply(e queue.Event) error {
+	if line, err := eventRecord(e); err == nil {
+		l.j.add(line)
+	}
+	decisions, err := l.q.Apply(e)
+	if err != nil {
+		if !errors.Is(err, queue.ErrVolumeInUse) && !errors.Is(err, queue.ErrUnknownDrive) {
+			l.log.Error("event does not fit the queue", "event", fmt.Sprintf("%T", e), "error", err)
+		}
+		return err
+	}
+	for _, d := range decisions {
+		l.decide(d)
+	}
+	return nil
+}
+
+// unlock gives mu back and does what had to wait for that.
+func (l *Library) unlock() {
+	spent := l.spent
+	l.spent = nil
+	l.mu.Unlock()
+	for _, id := range spent {
+		if err := l.o.Spool.Remove(id); err != nil {
+			l.log.Warn("file stays in the spool", "request", id, "error", err)
+		}
+	}
+	l.j.relieve()
+}

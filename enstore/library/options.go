@@ -1,0 +1,103 @@
+package library
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/catalog/namespace"
+	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/queue"
+	"github.com/enstore-go/sdk/tape/disk"
+)
+
+// Options say what a Library works with. Dir, Catalog and Tree are required; a zero field has the default named at it.
+type Options struct {
+	Dir     string  // of the journal; made if it is not there
+	FS      disk.FS // where Dir is; the machine's
+	Catalog *catalog.Catalog
+	Tree    *namespace.Tree
+	Spool   Spool // nil: streams that need one are refused
+
+	// Fits says which wrapper a file gets whose directory asks for one of that name: the same, or another if
+	// it is too large for it. The error says why none will do. Nil: every file fits.
+	Fits func(wrapper string, p wire.Put) (string, error)
+
+	// Streams names the wrappers that take a file whose size is not known in front; only "null" does.
+	Streams []string
+
+	MinRate       int64          // bytes/s; a client that promises less goes to the spool; 0: none does
+	MaxRequests   int            // requests on their way at once, beyond which clients are told Busy; 100,000
+	MaxAttempts   int            // how often a request is tried; 5
+	LeaseTime     time.Duration  // how long a lease lasts without a sign of life; 1 minute
+	ClientTimeout time.Duration  // how long a request waits in the queue whose client does not ask for its turn; 1 minute
+	JournalSize   int64          // bytes above which a new journal is begun; 64 MiB
+	Queue         queue.Settings // how the queue decides
+	Logger        hclog.Logger   // nil: silence
+
+	// Step, if set, is called before and after each durable act, for tests that kill the process there.
+	Step func(name string)
+}
+
+// Spool keeps streams on disk until they are on tape. *spool.Spool is one.
+type Spool interface {
+	// Expect makes room for a file and says where its client is to connect; p.Size may be unknown. The error says why
+	// there is no room: NoSpace, Busy or TooLarge.
+	//
+	// done is called once, on a goroutine of the spool, unless Remove comes first. With a nil error the whole
+	// stream is there, checked against p, and durable; the client is then told what done returns. With an error the stream has failed and nothing of it is kept (Timeout: nobody came).
+	Expect(p wire.Put, done func(size int64, adler uint32, err error) (wire.Record, error)) (wire.Turn, error)
+
+	// Find tells size and Adler-32 of a file that is complete and durable; NotFound if there is none.
+	Find(id catalog.RequestID) (size int64, adler uint32, err error)
+
+	// Remove removes a file, or ends its Expect. That there is neither is no error.
+	Remove(id catalog.RequestID) error
+
+	// Retain removes every file that keep does not want.
+	Retain(keep func(catalog.RequestID) bool) error
+}
+
+var errOptions = errors.New("library: incomplete options")
+
+func (o *Options) check() error {
+	if o.Dir == "" || o.Catalog == nil || o.Tree == nil {
+		return fmt.Errorf("%w: Dir, Catalog and Tree are required", errOptions)
+	}
+	if o.FS == nil {
+		o.FS = disk.OS()
+	}
+	if o.Streams == nil {
+		o.Streams = []string{"null"}
+	}
+	if o.Fits == nil {
+		o.Fits = func(wrapper string, _ wire.Put) (string, error) { return wrapper, nil }
+	}
+	if o.Logger == nil {
+		o.Logger = hclog.NewNullLogger()
+	}
+	if o.Step == nil {
+		o.Step = func(string) {}
+	}
+	def(&o.MaxRequests, 100_000)
+	def(&o.MaxAttempts, 5)
+	def(&o.LeaseTime, time.Minute)
+	def(&o.ClientTimeout, time.Minute)
+	def(&o.JournalSize, 64<<20)
+	return nil
+}
+
+func def[T ~int | ~int64](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// needsSpool tells whether a file must be on disk before it can go to tape.
+func (o *Options) needsSpool(wrapper string, p wire.Put) bool {
+	return p.Size == wire.UnknownSize && !slices.Contains(o.Streams, wrapper) || p.Rate > 0 && p.Rate < o.MinRate
+}

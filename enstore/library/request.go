@@ -1,0 +1,362 @@
+package library
+
+import (
+	"context"
+	"time"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/queue"
+)
+
+// state is how far a request has come.
+type state uint8
+
+const (
+	accepting state = iota // it is being looked at and journalled
+	spooling               // its client streams to the spool
+	queued                 // it is in the queue, waiting or leased
+	ended
+)
+
+// request is one file on its way.
+type request struct {
+	id       catalog.RequestID
+	put      *wire.Put // of a write
+	get      *wire.Get // of a read
+	parent   catalog.EntryID
+	name     string
+	library  catalog.LibraryName
+	family   catalog.Family
+	width    int
+	spooled  bool
+	file     *catalog.File // of a read
+	accepted time.Time
+
+	state    state
+	lease    *lease          // while queued: who works on it
+	attempts int             // that were begun and failed
+	returns  int             // into the queue
+	veto     []catalog.Label // volumes that failed it
+	turn     *wire.Turn      // who expects its client
+	told     time.Time       // when the client was last told of turn; zero: not yet
+	cached   *wire.Record    // it is durable in the spool
+	record   *wire.Record    // ended well
+	err      *wire.Error     // ended badly
+
+	awaiting int           // clients that ask for their turn just now
+	timer    *time.Timer   // runs while nobody does
+	change   chan struct{} // closed at the next change; nil if nobody waits
+}
+
+// subject names the request in errors.
+func (r *request) subject() string {
+	switch {
+	case r.put != nil:
+		return r.put.Key
+	case r.file != nil && r.file.Path != "":
+		return r.file.Path
+	}
+	return "request " + r.id.String()
+}
+
+// changed gives what is closed at the next change of the request. Caller holds mu.
+func (r *request) changed() <-chan struct{} {
+	if r.change == nil {
+		r.change = make(chan struct{})
+	}
+	return r.change
+}
+
+func (r *request) notify() {
+	if r.change != nil {
+		close(r.change)
+		r.change = nil
+	}
+}
+
+func qid(id catalog.RequestID) queue.RequestID { return queue.RequestID(id) }
+
+func qfamily(f catalog.Family) queue.Family {
+	return queue.Family{Group: string(f.Group), Family: string(f.Family), Wrapper: f.Wrapper}
+}
+
+// submit puts a request into the queue. Caller holds mu.
+func (l *Library) submit(r *request) {
+	r.state, r.turn, r.told = queued, nil, time.Time{}
+	q := queue.Request{ID: qid(r.id), Library: queue.Library(r.library), Family: qfamily(r.family), Accepted: r.accepted}
+	if r.put != nil {
+		q.Kind, q.Width, q.Size, q.Class, q.Priority = queue.Write, r.width, r.put.Size, r.put.Class, r.put.Priority
+	} else {
+		q.Kind, q.Size, q.Class, q.Priority = queue.Read, r.file.Size, r.get.Class, r.get.Priority
+		q.Volume, q.Position = queue.Volume(r.file.Volume), queue.Position{File: r.file.Location.File, Block: -1}
+		if r.file.Location.HasBlock() {
+			q.Position.Block = r.file.Location.Block
+		}
+	}
+	if err := l.apply(queue.Submitted{Time: time.Now(), Request: q}); err != nil {
+		r.state = accepting // it is not in the queue
+		l.finish(r, nil, wire.AsError(err, "accept", r.subject()))
+		return
+	}
+	l.attend(r)
+	r.notify()
+}
+
+// attend starts or stops the clock of a request that waits for a drive while its client does not wait for it. Caller
+// holds mu.
+func (l *Library) attend(r *request) {
+	alone := r.state == queued && r.lease == nil && r.awaiting == 0 && r.cached == nil && !l.closed
+	switch {
+	case !alone && r.timer != nil:
+		r.timer.Stop()
+		r.timer = nil
+	case alone && r.timer == nil:
+		var t *time.Timer
+		t = time.AfterFunc(l.o.ClientTimeout, func() {
+			l.mu.Lock()
+			defer l.unlock()
+			if r.timer == t && !l.closed {
+				l.finish(r, nil, wire.Errorf(wire.Timeout, r.subject(), "its client did not ask for its turn within %v", l.o.ClientTimeout))
+			}
+		})
+		r.timer = t
+	}
+}
+
+// finish ends a request, well or badly. Caller holds mu.
+func (l *Library) finish(r *request, rec *wire.Record, err *wire.Error) {
+	if r.state == ended {
+		return
+	}
+	inQueue := r.state == queued
+	r.state, r.record, r.err, r.turn = ended, rec, err, nil
+	if line, e := doneRecord(r.id, time.Now(), err); e == nil {
+		l.j.add(line)
+	}
+	if r.lease != nil {
+		r.lease.drop(r)
+		r.lease = nil
+	}
+	if r.put != nil && l.keys[r.put.Key] == r.id {
+		delete(l.keys, r.put.Key)
+	}
+	if r.spooled && l.o.Spool != nil {
+		l.spent = append(l.spent, r.id)
+	}
+	l.attend(r)
+	l.live--
+	l.past = append(l.past, r.id)
+	l.forget()
+	r.notify()
+	l.stir()
+	if inQueue {
+		_ = l.apply(queue.Finished{Time: time.Now(), ID: qid(r.id)})
+	}
+}
+
+// forget drops the requests that ended longest ago.
+func (l *Library) forget() {
+	for len(l.past) > remembered {
+		if r := l.requests[l.past[0]]; r != nil && r.state == ended {
+			delete(l.requests, r.id)
+		}
+		l.past = l.past[1:]
+	}
+}
+
+// stir wakes Drain.
+func (l *Library) stir() {
+	if l.kick != nil {
+		close(l.kick)
+		l.kick = nil
+	}
+}
+
+// turnAgain is after what time a client that asks again is told the same turn again: the answer may have been lost.
+const turnAgain = 3 * time.Second
+
+// Await blocks until somebody expects the client of a request, or the request has ended: see wire.Control. A request in
+// the spool that was asked for level Cached at most has ended, for its client, when it is there.
+func (l *Library) Await(ctx context.Context, id catalog.RequestID) (wire.Turn, error) {
+	turn, err := l.await(ctx, id)
+	if err != nil && ctx.Err() == nil {
+		return wire.Turn{}, wire.AsError(err, "await", "request "+id.String())
+	}
+	return turn, err
+}
+
+func (l *Library) await(ctx context.Context, id catalog.RequestID) (wire.Turn, error) {
+	l.mu.Lock()
+	r := l.requests[id]
+	if r == nil {
+		l.mu.Unlock()
+		rec, err := l.longAgo(ctx, id)
+		return wire.Turn{Done: rec}, err
+	}
+	r.awaiting++
+	l.attend(r)
+	defer func() { // with mu held
+		r.awaiting--
+		l.attend(r)
+		l.unlock()
+	}()
+	for {
+		rec, err, over := r.outcome()
+		switch {
+		case over:
+			return wire.Turn{Done: rec}, err
+		case l.closed:
+			return wire.Turn{}, errClosed
+		}
+		var again <-chan time.Time
+		if r.turn != nil {
+			left := turnAgain - time.Since(r.told)
+			if r.told.IsZero() || left <= 0 {
+				r.told = time.Now()
+				return *r.turn, nil
+			}
+			again = time.After(left)
+		}
+		if err := l.pause(ctx, r.changed(), again); err != nil {
+			return wire.Turn{}, err
+		}
+	}
+}
+
+// pause gives mu back until one of the channels has something, or everything ends.
+func (l *Library) pause(ctx context.Context, a <-chan struct{}, b <-chan time.Time) error {
+	l.unlock()
+	defer l.mu.Lock()
+	select {
+	case <-a:
+	case <-b:
+	case <-l.ctx.Done():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// outcome tells how a request ended, if it has, as far as its client cares.
+func (r *request) outcome() (rec *wire.Record, err error, over bool) {
+	switch {
+	case r.state == ended && r.err != nil:
+		return nil, r.err, true
+	case r.state == ended:
+		return r.record, nil, true
+	case r.cached != nil && r.put.Level <= catalog.Cached:
+		return r.cached, nil, true
+	}
+	return nil, nil, false
+}
+
+// longAgo finds a request that is not remembered here in the catalogue.
+func (l *Library) longAgo(ctx context.Context, id catalog.RequestID) (*wire.Record, error) {
+	rec, err := l.recorded(ctx, id)
+	if err == nil && rec == nil {
+		err = wire.Errorf(wire.NotFound, "request "+id.String(), "no such request")
+	}
+	return rec, err
+}
+
+// Outcome blocks until a request is settled: see wire.Control.
+func (l *Library) Outcome(ctx context.Context, id catalog.RequestID) (wire.Record, error) {
+	rec, err := l.settled(ctx, id)
+	switch {
+	case err == nil:
+		return *rec, nil
+	case ctx.Err() != nil:
+		return wire.Record{}, err
+	}
+	return wire.Record{}, wire.AsError(err, "outcome", "request "+id.String())
+}
+
+func (l *Library) settled(ctx context.Context, id catalog.RequestID) (*wire.Record, error) {
+	l.mu.Lock()
+	r := l.requests[id]
+	if r == nil {
+		l.mu.Unlock()
+		return l.longAgo(ctx, id)
+	}
+	defer l.unlock()
+	for {
+		rec, err, over := r.outcome()
+		switch {
+		case over:
+			return rec, err
+		case l.closed:
+			return nil, errClosed
+		}
+		if err := l.pause(ctx, r.changed(), nil); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Cancel gives a request up: see wire.Control. A file whose bytes are on tape and being recorded may still be stored;
+// then its outcome is its record.
+func (l *Library) Cancel(ctx context.Context, id catalog.RequestID) error {
+	l.mu.Lock()
+	defer l.unlock()
+	for {
+		r := l.requests[id]
+		if r == nil || r.state == ended {
+			return nil
+		}
+		if r.state != accepting {
+			l.finish(r, nil, wire.Errorf(wire.Cancelled, r.subject(), "cancelled by its client"))
+			return nil
+		}
+		if l.closed {
+			return errClosed
+		}
+		if err := l.pause(ctx, r.changed(), nil); err != nil {
+			return err
+		}
+	}
+}
+
+// Request is a request as a human sees it.
+type Request struct {
+	ID       catalog.RequestID
+	Subject  string // the key, or what is read
+	Write    bool
+	Spooled  bool
+	Size     int64 // bytes, -1 if unknown
+	Priority int
+	Class    string
+	Library  catalog.LibraryName
+	Family   catalog.Family
+	Volume   catalog.Label // of a read, or of the lease
+	Drive    string        // that works on it
+	Accepted time.Time
+	Attempts int
+	Reason   string // what it waits for, in words
+}
+
+// Requests lists the requests in the queue, those in work first, then in the order in which they would go next.
+func (l *Library) Requests() []Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []Request
+	for w := range l.q.Waiting() {
+		r := l.requests[catalog.RequestID(w.Request.ID)]
+		if r == nil {
+			continue
+		}
+		out := Request{
+			ID: r.id, Subject: r.subject(), Write: r.put != nil, Spooled: r.spooled, Size: w.Request.Size, Priority: w.Request.Priority, Class: w.Request.Class,
+			Library: r.library, Family: r.family, Volume: catalog.Label(w.Request.Volume), Drive: string(w.Drive), Accepted: r.accepted, Attempts: r.attempts,
+			Reason: w.Reason.String(),
+		}
+		if w.Blocker != "" {
+			out.Reason += ": " + w.Blocker
+		}
+		if w.Volume != "" {
+			out.Volume = catalog.Label(w.Volume)
+		}
+		all = append(all, out)
+	}
+	return all
+}

@@ -49,11 +49,11 @@ type stored struct {
 }
 
 type request struct {
-	put       *wire.Put
-	get       *wire.Get
-	rec       *enstore.Record
-	err       error
-	done      chan struct{}
+	put  *wire.Put
+	get  *wire.Get
+	rec  *enstore.Record
+	err  error
+	done chan struct{}
 }
 
 // act is what a turn comes to.

@@ -335,6 +335,10 @@ func (c *Conn) Ready() error {
 	return nil
 }
 
+// SetStall replaces the listener's Stall for this connection, before Ready or the first
+// Write; 0 is for ever.
+func (c *Conn) SetStall(d time.Duration) { c.stall = d }
+
 // Refuse sends the client away before Ready: nothing was consumed. A reading client gets
 // the error as it is.
 func (c *Conn) Refuse(err error) {

@@ -96,7 +96,9 @@ func (c *committer) run() {
 	}
 }
 
-// batch commits first and those that come while it is at work.
+// batch commits first and those that come while it is at work. A member that failed hears of it when
+// the others are durable, not before: what it failed over may be what one of them just did, and
+// it must find that when it looks.
 func (c *committer) batch(first *member) {
 	if err := c.begin(); err != nil {
 		if first.claimed.CompareAndSwap(false, true) {
@@ -104,30 +106,36 @@ func (c *committer) batch(first *member) {
 		}
 		return
 	}
-	var good []*member
+	var all, good []*member
+	failed := map[*member]error{}
 	var broken error
-	for m := first; m != nil; m = c.next(len(good)) {
+	for m := first; m != nil; m = c.next(len(all)) {
 		if !m.claimed.CompareAndSwap(false, true) {
 			continue
 		}
+		all = append(all, m)
 		var err error
 		if err, broken = c.member(m); err == nil {
-			good = append(good, m) // of a broken transaction too: it runs again
+			good = append(good, m)
 		} else {
-			m.done <- err
+			failed[m] = err
 		}
 		if broken != nil {
 			break
 		}
 	}
 	if broken == nil {
-		if broken = c.commit(); broken == nil {
-			c.release(good)
-			return
+		broken = c.commit()
+	}
+	if broken == nil {
+		c.release(good)
+		for m, err := range failed {
+			m.done <- err
 		}
+		return
 	}
 	c.rollback()
-	for _, m := range good {
+	for _, m := range all {
 		c.single(m)
 	}
 }
@@ -152,9 +160,8 @@ func (c *committer) next(n int) *member {
 	return nil
 }
 
-// member runs one member between savepoints. If it is to run again, because the whole
-// transaction is broken, err is nil and broken says why; a member that failed itself has
-// been undone.
+// member runs one member between savepoints. If the whole transaction is broken, broken says
+// why; a member that failed itself has been undone.
 func (c *committer) member(m *member) (err, broken error) {
 	if err := c.ses.exec("savepoint member"); err != nil {
 		return nil, err

@@ -235,3 +235,33 @@ func TestWhatIsNoCatalogueIsRefused(t *testing.T) {
 	_, err = Open(t.Context(), dir)
 	is.True(err != nil)
 }
+
+// TestAFailureIsToldAfterWhatCausedIt: who hears that a name is taken finds the entry that took it, although
+// both came in the same batch.
+func TestAFailureIsToldAfterWhatCausedIt(t *testing.T) {
+	is := is.New(t)
+	ctx := t.Context()
+	s, err := Open(ctx, filepath.Join(t.TempDir(), "c.db"))
+	is.NoErr(err)
+	defer s.Close()
+	_, err = catalog.Open(ctx, s, nil) // makes the root
+	is.NoErr(err)
+	for round := range 50 {
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				id := catalog.EntryID(1000 + round)
+				err := s.Update(ctx, func(tx catalog.Tx) error {
+					return tx.AddEntry(catalog.Entry{ID: id, Parent: catalog.RootEntry, Name: fmt.Sprint("n", round), Dir: true})
+				})
+				if err != nil && !errors.Is(err, catalog.ErrExists) {
+					t.Errorf("round %d: %v", round, err)
+				}
+				if err := s.View(ctx, func(tx catalog.Tx) error { _, err := tx.Entry(id); return err }); err != nil {
+					t.Errorf("round %d: told that it exists, and it does not: %v", round, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}

@@ -1,0 +1,24 @@
+// Package site is a whole Enstore in this process: library manager, queue, movers, changers,
+// catalogue and name space, wired from a site file, with drives and robots as plugin
+// subprocesses. It is the embedded default: a laptop, a test, a small institute.
+//
+// Nouns: a [Config] is the parsed site file; a [Site] is the running whole; its
+// [*Site.Client] is the same *enstore.Client that a remote user holds.
+//
+//	func main() {
+//		plugins.Main(plugins.Builtin...) // built-in drives are this program started again
+//
+//		ctx := context.Background()
+//		err := site.Init(ctx, dir, site.InitOptions{})
+//		s, err := site.Open(ctx, dir, nil)
+//		defer s.Close()
+//		err = s.AddVolumes(ctx, []catalog.Label{"VO0001", "VO0002"}, site.VolumeOptions{})
+//		rec, err := s.Client().PutFile(ctx, "/run1.dat", "run1.dat", enstore.PutOptions{})
+//	}
+//
+// One process has a site open at a time; a second is refused and told who holds it. Close
+// finishes what is on its way to tape, dismounts the volumes and ends the plugins. A process that is
+// killed leaves everything acknowledged in place; the next Open goes on from there.
+//
+// The package does not serve other hosts; what it wires is the same code that daemons run.
+package site

@@ -1,0 +1,370 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/catalog/namespace"
+	"github.com/enstore-go/sdk/catalog/sqlitestore"
+	"github.com/enstore-go/sdk/enstore"
+	"github.com/enstore-go/sdk/enstore/changer"
+	"github.com/enstore-go/sdk/enstore/library"
+	"github.com/enstore-go/sdk/enstore/mover"
+	"github.com/enstore-go/sdk/enstore/spool"
+	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/plugins"
+	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/disk"
+	"github.com/enstore-go/sdk/tape/driver"
+	"github.com/enstore-go/sdk/wrapper"
+	"github.com/enstore-go/sdk/wrapper/cern"
+	"github.com/enstore-go/sdk/wrapper/cpio"
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options adjust Open. The zero value is silence and the site file as it is.
+type Options struct {
+	Logger hclog.Logger // nil: silence
+
+	// Step, if set, is called before and after each durable act on the way of a file, for
+	// tests that kill the process there.
+	Step func(name string)
+}
+
+// Site is a running Enstore in this process. It is safe for concurrent use.
+type Site struct {
+	cfg    *Config
+	log    hclog.Logger
+	step   func(string)
+	fs     disk.FS
+	lock   interface{ Close() error }
+	store  *sqlitestore.Store
+	cat    *catalog.Catalog
+	tree   *namespace.Tree
+	host   *plugins.Host
+	spool  *spool.Spool
+	lib    *library.Library
+	robots map[string]*changer.Robot
+	movers []*mover.Mover
+	client *enstore.Client
+
+	ends  []func() error // what Close undoes, last first
+	close func() error
+}
+
+// ErrInUse is returned by Open when another process has the site open.
+var ErrInUse = errors.New("the site is in use")
+
+// Formats are the wrappers that a site writes and reads, in the order in which an unknown file
+// is tried.
+func Formats() []wrapper.Format {
+	return []wrapper.Format{cpio.Odc, cern.Ansi, wrapper.Null}
+}
+
+// Open starts the site whose file, or the directory of whose file, is named. A directory without
+// a site file becomes a site of defaults. The program must have called plugins.Main first if the
+// site uses built-in plugins.
+//
+// Open goes on where a killed process left off: what was acknowledged is there, spooled files go
+// on to tape, and all else is forgotten. ErrInUse if another process has the site open.
+func Open(ctx context.Context, name string, o *Options) (*Site, error) {
+	s, err := start(ctx, name, o, (*Site).takeLock, (*Site).openCatalog, (*Site).openHost, (*Site).openLibrary, (*Site).openRobots, (*Site).startMovers)
+	if err != nil {
+		return nil, err
+	}
+	s.client = enstore.New(&control{Library: s.lib, cat: s.cat, tree: s.tree}, nil)
+	s.atEnd(s.client.Close)
+	return s, nil
+}
+
+// start does the steps one after another; if one fails, what was started is ended.
+func start(ctx context.Context, name string, o *Options, steps ...func(*Site, context.Context) error) (_ *Site, err error) {
+	if o == nil {
+		o = &Options{}
+	}
+	cfg, err := configOf(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{cfg: cfg, log: o.Logger, step: o.Step, fs: disk.OS(), robots: map[string]*changer.Robot{}}
+	if s.log == nil {
+		s.log = hclog.NewNullLogger()
+	}
+	if s.step == nil {
+		s.step = func(string) {}
+	}
+	s.close = sync.OnceValue(s.shut)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	for _, step := range steps {
+		if err := step(s, ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// configOf finds the site file: name itself, or site.toml in it.
+func configOf(ctx context.Context, name string) (*Config, error) {
+	st, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("site %s: %w", name, err)
+	}
+	if !st.IsDir() {
+		return ReadConfig(name)
+	}
+	file := filepath.Join(name, FileName)
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		if err := Init(ctx, name, InitOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	return ReadConfig(file)
+}
+
+// atEnd notes what Close has to undo.
+func (s *Site) atEnd(f func() error) { s.ends = append(s.ends, f) }
+
+func (s *Site) takeLock(context.Context) error {
+	run := s.cfg.path(s.cfg.Run)
+	if err := s.fs.MkdirAll(run, 0o700); err != nil {
+		return err
+	}
+	l, err := disk.TryLock(s.fs, filepath.Join(run, "lock"))
+	if errors.Is(err, disk.ErrLocked) {
+		return fmt.Errorf("site %s: %w: %w", s.cfg.dir, ErrInUse, err)
+	}
+	if err != nil {
+		return err
+	}
+	s.lock = l
+	s.atEnd(l.Close)
+	return nil
+}
+
+func (s *Site) openCatalog(ctx context.Context) error {
+	store, err := sqlitestore.Open(ctx, s.cfg.path(s.cfg.Catalog))
+	if err != nil {
+		return err
+	}
+	s.store = store
+	s.atEnd(store.Close)
+	if s.cat, err = catalog.Open(ctx, store, &catalog.Options{Brand: s.cfg.Brand}); err != nil {
+		return err
+	}
+	s.tree = namespace.New(s.cat)
+	return s.tagRoot(ctx)
+}
+
+// tagRoot gives the root directory the tags of the site file that it does not have yet.
+func (s *Site) tagRoot(ctx context.Context) error {
+	have, err := s.tree.OwnTags(ctx, "/")
+	if err != nil {
+		return err
+	}
+	t := s.cfg.Tags
+	for _, w := range []struct {
+		tag   namespace.Tag
+		value string
+	}{
+		{namespace.Library, t.Library},
+		{namespace.StorageGroup, t.Group},
+		{namespace.FileFamily, t.Family},
+		{namespace.Width, fmt.Sprint(t.Width)},
+		{namespace.Wrapper, t.Wrapper},
+	} {
+		if _, set := have[w.tag]; set {
+			continue
+		}
+		if err := s.tree.SetTag(ctx, "/", w.tag, w.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Site) openHost(context.Context) error {
+	h, err := plugins.NewHost(plugins.HostOptions{Logger: s.log.Named("plugin"), Dir: s.cfg.path(s.cfg.Run), WorkDir: s.cfg.dir})
+	if err != nil {
+		return err
+	}
+	s.host = h
+	s.atEnd(h.Close)
+	return nil
+}
+
+func (s *Site) listen() (*wire.Listener, error) {
+	l, err := net.Listen("tcp", s.cfg.Transfer.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		_ = l.Close()
+		return nil, fmt.Errorf("%w: transfer.listen is %s: data ports without TLS listen on loopback only, like 127.0.0.1:0", ErrConfig, s.cfg.Transfer.Listen)
+	}
+	return wire.NewListener(l, nil), nil
+}
+
+func (s *Site) openLibrary(ctx context.Context) error {
+	l, err := s.listen()
+	if err != nil {
+		return err
+	}
+	s.atEnd(l.Close)
+	s.spool, err = spool.Open(ctx, spool.Options{Dir: s.cfg.path(s.cfg.Spool.Dir), FS: s.fs, Capacity: int64(s.cfg.Spool.Size), Listener: l})
+	if err != nil {
+		return err
+	}
+	s.atEnd(s.spool.Close)
+	s.lib, err = library.Open(ctx, library.Options{
+		Dir: s.cfg.path(s.cfg.Journal), FS: s.fs, Catalog: s.cat, Tree: s.tree, Spool: spooler{s.spool},
+		Fits: fits, MinRate: int64(s.cfg.Spool.MinRate), Logger: s.log.Named("library"), Step: s.step,
+	})
+	if err != nil {
+		return err
+	}
+	s.atEnd(s.lib.Close)
+	return nil
+}
+
+// fits chooses the wrapper for a file: the directory's, or cern for a file above what that can
+// hold, as Enstore does.
+func fits(name string, p wire.Put) (string, error) {
+	f, err := format(name)
+	if err != nil {
+		return "", err
+	}
+	file := wrapper.File{Path: p.Key, Size: p.Size, Mode: p.Mode | 0o100000, UID: p.UID, GID: p.GID, MTime: p.MTime, User: p.User}
+	err = f.Check(file)
+	if errors.Is(err, wrapper.ErrTooLarge) && cern.Ansi.Check(file) == nil {
+		return cern.Ansi.Name(), nil
+	}
+	return name, err
+}
+
+func format(name string) (wrapper.Format, error) {
+	for _, f := range Formats() {
+		if f.Name() == name {
+			return f, nil
+		}
+	}
+	return nil, wire.Errorf(wire.Invalid, "wrapper "+name, "there is no such wrapper: want null, cpio_odc or cern")
+}
+
+func (s *Site) openRobots(context.Context) error {
+	for name, rc := range s.cfg.Robots {
+		t, err := table("robot."+name, rc.Config)
+		if err != nil {
+			return err
+		}
+		open := func(ctx context.Context) (*tape.Changer, error) {
+			raw, err := s.host.OpenChanger(ctx, plugins.Source(rc.Plugin), t)
+			if err != nil {
+				return nil, fmt.Errorf("robot %s: %w", name, err)
+			}
+			return tape.NewChanger(ctx, raw, nil)
+		}
+		r := changer.New(open, &changer.Options{Step: s.step})
+		s.robots[name] = r
+		s.atEnd(r.Close)
+	}
+	return nil
+}
+
+// startMovers starts one mover per drive. They are the first to end.
+func (s *Site) startMovers(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	var g errgroup.Group
+	s.atEnd(func() error {
+		drained, stop := context.WithTimeout(context.Background(), time.Minute)
+		defer stop()
+		err := s.lib.Drain(drained) // what is on its way goes to tape
+		cancel()
+		return errors.Join(err, g.Wait())
+	})
+	for _, name := range s.cfg.driveNames() {
+		m, err := s.newMover(name)
+		if err != nil {
+			return err
+		}
+		s.movers = append(s.movers, m)
+		g.Go(func() error { return m.Run(ctx) })
+	}
+	return nil
+}
+
+func (s *Site) newMover(name string) (*mover.Mover, error) {
+	dc := s.cfg.Drives[name]
+	l, err := s.listen()
+	if err != nil {
+		return nil, err
+	}
+	s.atEnd(l.Close)
+	var libs []catalog.LibraryName
+	for _, n := range dc.Libraries {
+		libs = append(libs, catalog.LibraryName(n))
+	}
+	f := s.cfg.Flush
+	return mover.New(mover.Options{
+		Drive: name, Number: dc.Number, Libraries: libs,
+		Open:  func(ctx context.Context) (driver.Drive, error) { return s.openDrive(ctx, name) },
+		Robot: s.robots[dc.Robot], Dispatcher: s.lib, Catalog: s.cat, Spool: s.spool, Formats: Formats(), Listener: l,
+		Memory: int64(s.cfg.Transfer.Memory), Client: time.Duration(s.cfg.Transfer.Client),
+		Flush: mover.FlushPolicy{Bytes: int64(f.Bytes), Files: f.Files, Age: time.Duration(f.Age), Linger: time.Duration(f.Linger)},
+		Site:  s.cfg.Name, Host: hostName(), Logger: s.log.Named("mover"), Step: s.step,
+	})
+}
+
+// openDrive starts the plugin of a drive.
+func (s *Site) openDrive(ctx context.Context, name string) (driver.Drive, error) {
+	dc := s.cfg.Drives[name]
+	t, err := table("drive."+name, dc.Config)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.host.OpenDrive(ctx, plugins.Source(dc.Plugin), t)
+	if err != nil {
+		return nil, fmt.Errorf("drive %s: %w", name, err)
+	}
+	return d, nil
+}
+
+func hostName() string {
+	h, err := os.Hostname()
+	if err != nil {
+		return "localhost"
+	}
+	return h
+}
+
+// Client is the site's client. It ends with the site.
+func (s *Site) Client() *enstore.Client { return s.client }
+
+// Catalog is the site's catalogue.
+func (s *Site) Catalog() *catalog.Catalog { return s.cat }
+
+// Config is the site's configuration, which must not be changed.
+func (s *Site) Config() *Config { return s.cfg }
+
+// Close ends the site: files on their way to tape are finished (for a minute at most), volumes
+// dismounted, plugins ended. It may be called again.
+func (s *Site) Close() error { return s.close() }
+
+func (s *Site) shut() error {
+	var errs []error
+	for i := len(s.ends) - 1; i >= 0; i-- {
+		errs = append(errs, s.ends[i]())
+	}
+	return errors.Join(errs...)
+}

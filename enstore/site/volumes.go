@@ -1,0 +1,107 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/mover"
+	"github.com/enstore-go/sdk/tape/filetape"
+)
+
+// VolumeOptions describe volumes that are added. Zero fields are the site file's [volumes].
+type VolumeOptions struct {
+	Library   catalog.LibraryName // the site's only one by default
+	Capacity  int64               // bytes
+	BlockSize int
+	MediaType string
+	Family    catalog.Family // reserves the blank volumes for a storage group, or a family of it
+	Comment   string
+}
+
+// AddVolumes adds blank volumes to the catalogue. In a library of tape images the cartridges are
+// made and put into the robot's slots; elsewhere they must be there, or come. A label that is in the
+// catalogue already is refused (catalog.ErrExists), as is one whose first six characters, which
+// are what a tape label holds, are another's.
+func (s *Site) AddVolumes(ctx context.Context, labels []catalog.Label, o VolumeOptions) error {
+	def(&o.Capacity, int64(s.cfg.Volumes.Capacity))
+	def(&o.BlockSize, int(s.cfg.Volumes.BlockSize))
+	def(&o.MediaType, s.cfg.Volumes.MediaType)
+	if o.Library == "" {
+		libs := s.cfg.Libraries()
+		if len(libs) != 1 {
+			return fmt.Errorf("add volumes: the site has the libraries %v: say which", libs)
+		}
+		o.Library = libs[0]
+	}
+	if o.BlockSize < minBlock || o.BlockSize > maxBlock {
+		return fmt.Errorf("add volumes: block size %d: want %d to %d", o.BlockSize, minBlock, maxBlock)
+	}
+	images, err := s.imageLibrary(o.Library)
+	if err != nil {
+		return err
+	}
+	for _, l := range labels {
+		if _, err := catalog.ParseLabel(string(l)); err != nil {
+			return fmt.Errorf("add volumes: %w", err)
+		}
+		v := catalog.Volume{Label: l, Library: o.Library, Family: o.Family, MediaType: o.MediaType, BlockSize: o.BlockSize, Capacity: o.Capacity, Remaining: o.Capacity, Comment: o.Comment}
+		if err := s.cat.AddVolume(ctx, v); err != nil {
+			return fmt.Errorf("add volumes: %w", err)
+		}
+		if images == "" {
+			continue
+		}
+		// A cartridge that is there already was left by an addition that was cut short; what
+		// is on it, if anything, is the label check's matter.
+		err := filetape.AddVolume(s.fs, images, string(l), filetape.VolumeOptions{Capacity: o.Capacity})
+		if err != nil && !errors.Is(err, filetape.ErrExists) {
+			return fmt.Errorf("add volumes: %w", err)
+		}
+	}
+	return nil
+}
+
+// imageLibrary is the directory of tape images that serves a library, or "" if real robots do.
+func (s *Site) imageLibrary(lib catalog.LibraryName) (string, error) {
+	for _, name := range s.cfg.driveNames() {
+		d := s.cfg.Drives[name]
+		for _, l := range d.Libraries {
+			r := s.cfg.Robots[d.Robot]
+			if l != string(lib) || r.Plugin != "robot-file" {
+				continue
+			}
+			dir, ok := r.Config["dir"].(string)
+			if !ok {
+				return "", fmt.Errorf("%w: robot.%s.config.dir is missing", ErrConfig, d.Robot)
+			}
+			if !filepath.IsAbs(dir) {
+				dir = filepath.Join(s.cfg.dir, dir)
+			}
+			return dir, nil
+		}
+	}
+	return "", nil
+}
+
+// Stats are what the drives did since the site was opened.
+type Stats struct {
+	Drives []DriveStats
+}
+
+// DriveStats are the counters of one drive.
+type DriveStats struct {
+	Name string
+	mover.Stats
+}
+
+// Stats returns the drives' counters.
+func (s *Site) Stats() Stats {
+	var out Stats
+	for _, m := range s.movers {
+		out.Drives = append(out.Drives, DriveStats{m.Name(), m.Stats()})
+	}
+	return out
+}

@@ -77,6 +77,7 @@ func TestPutStream(t *testing.T) {
 					w.Abort() // harmless
 					_, err = w.Write([]byte("x"))
 					is.True(errors.Is(err, enstore.ErrInvalid))
+					s.work.Wait()
 					is.Equal(s.unsettled(), 0)
 					return
 				}

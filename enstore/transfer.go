@@ -103,8 +103,8 @@ func (c *Client) connect(ctx context.Context, id RequestID, dir wire.Direction, 
 		if ctx.Err() != nil || !wire.Refused(err) && !broken(err) {
 			return nil, nil, err
 		}
-		if wire.Refused(err) && !again(err) {
-			return nil, nil, err
+		if wire.Refused(err) && !again(err) && KindOf(err) != wire.Busy {
+			return nil, nil, err // it would be no better the next time
 		}
 		last = err
 	}

@@ -27,9 +27,10 @@ type life struct {
 func (p *place) live(l *life) {
 	put := func(i int) {
 		p.t.Helper()
-		turn, err := p.Receive(wire.Put{ID: l.ids[i], Key: "/f", Size: wire.UnknownSize}, func(_ Info, err error) error {
+		put := wire.Put{ID: l.ids[i], Key: "/f", Size: wire.UnknownSize}
+		turn, err := p.Expect(put, func(size int64, adler uint32, err error) (wire.Record, error) {
 			l.said[i] = err == nil
-			return nil
+			return cached(put, size, adler), nil
 		})
 		if err != nil {
 			return

@@ -18,6 +18,7 @@ import (
 type incoming struct {
 	cancel  context.CancelCauseFunc
 	settled chan struct{} // closed once the file is complete or nothing of it is left
+	unheard bool          // nobody wants to know what becomes of it; guarded by Spool.mu
 }
 
 // cut ends the stream and waits until it is settled.
@@ -26,16 +27,16 @@ func (in *incoming) cut(why error) {
 	<-in.settled
 }
 
-// Receive tells where the client of a request is to connect, and takes its stream in the background.
-// A stream of the same request that is still being received is cut first. Space is reserved as by
-// Reserve; Busy is also the answer when too many streams come in. Exists: the file is complete.
+// Expect makes room for a request's file, tells where its client is to connect, and takes the stream in the
+// background. A stream of the same request that is still being received is cut first. Busy: there is no room now,
+// or too many streams come in; TooLarge: there can never be room; Exists: the file is complete.
 //
-// When it is over, done is called once, from a goroutine of the Spool, with the complete file or with
-// the reason why there is none: then nothing of it is left, the reservation included. The client hears its
-// success or failure only after done has returned. If done returns an error for a complete file, the client
-// hears that, and the file stays until it is removed. done must not call Close. If the stream is cut by Receive or
-// Remove, done may be called after that has returned.
-func (s *Spool) Receive(p wire.Put, done func(Info, error) error) (wire.Turn, error) {
+// When it is over, done is called once, from a goroutine of the Spool, unless Remove came first. Without an
+// error the whole stream is there, has been checked against End, p.Size and p.Sum, and is durable; the client
+// then hears what done returns. With an error the stream has failed and nothing of it is left, the reservation
+// included (Timeout: nobody came); the client hears that error, after done has returned. done must not call Close. If the stream
+// is cut by another Expect, done may be called after that has returned.
+func (s *Spool) Expect(p wire.Put, done func(size int64, adler uint32, err error) (wire.Record, error)) (wire.Turn, error) {
 	s.mu.Lock()
 	if f := s.files[p.ID]; f != nil && f.stream != nil {
 		in := f.stream
@@ -47,7 +48,6 @@ func (s *Spool) Receive(p wire.Put, done func(Info, error) error) (wire.Turn, er
 	if n := s.streams(); n >= s.o.Streams {
 		return wire.Turn{}, &wire.Error{Kind: wire.Busy, Subject: subject(p.ID), Text: "the spool receives too many streams", RetryAfter: retryAfter}
 	}
-	had := s.files[p.ID] != nil
 	f, err := s.reserve(p)
 	if err != nil {
 		return wire.Turn{}, err
@@ -58,15 +58,18 @@ func (s *Spool) Receive(p wire.Put, done func(Info, error) error) (wire.Turn, er
 	turn := wire.Turn{Address: s.o.Listener.Addr(), Token: wire.NewToken()}
 	pending, err := s.o.Listener.Expect(turn.Token, wire.WriteData, p.ID)
 	if err != nil {
-		if !had {
-			s.forget(p.ID)
-		}
+		s.forget(p.ID)
 		return wire.Turn{}, err
 	}
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	f.stream = &incoming{cancel: cancel, settled: make(chan struct{})}
 	s.work.Add(1)
-	go s.receive(ctx, cancel, p, pending, done)
+	go func() {
+		defer s.work.Done()
+		defer cancel(nil)
+		defer pending.Close()
+		s.receive(ctx, p, pending, done)
+	}()
 	return turn, nil
 }
 
@@ -80,14 +83,12 @@ func (s *Spool) streams() (n int) {
 }
 
 // receive sees one stream through.
-func (s *Spool) receive(ctx context.Context, cancel context.CancelCauseFunc, p wire.Put, pending *wire.Pending, done func(Info, error) error) {
-	defer s.work.Done()
-	defer cancel(nil)
-	defer pending.Close()
+func (s *Spool) receive(ctx context.Context, p wire.Put, pending *wire.Pending, done func(int64, uint32, error) (wire.Record, error)) {
 	c, err := pending.Wait(ctx)
 	if err != nil {
-		s.settle(p.ID, nil)
-		_ = done(Info{}, because(ctx, err)) // there is nobody to hear it
+		if s.settle(p.ID, nil) {
+			_, _ = done(0, 0, because(ctx, err)) // there is nobody to hear it
+		}
 		return
 	}
 	defer c.Close()
@@ -100,18 +101,21 @@ func (s *Spool) receive(ctx context.Context, cancel context.CancelCauseFunc, p w
 	}
 	if err != nil {
 		err = because(ctx, err)
-		s.settle(p.ID, nil)
-		_ = done(Info{}, err) // before the client hears: it may ask for its next turn at once
+		if s.settle(p.ID, nil) {
+			_, _ = done(0, 0, err) // before the client hears: it may ask for its next turn at once
+		}
 		c.Fail(err)
 		return
 	}
-	s.settle(p.ID, &info)
-	if err := done(info, nil); err != nil {
+	if !s.settle(p.ID, &info) {
+		return
+	}
+	rec, err := done(info.Size, info.Adler, nil)
+	if err != nil {
 		c.Fail(err)
 		return
 	}
 	s.o.Step("spool: before the client is told")
-	rec := record(p, info)
 	_ = c.Result(&rec, nil) // a client that is gone asks for the outcome
 }
 
@@ -126,29 +130,24 @@ func because(ctx context.Context, err error) error {
 	return wire.Errorf(wire.Unavailable, "spool", "closing: %w", err)
 }
 
-// settle ends a stream: with a complete file, or with nothing left of it.
-func (s *Spool) settle(id catalog.RequestID, info *Info) {
+// settle ends a stream: with a complete file, or with nothing left of it. It tells whether somebody wants
+// to hear of it.
+func (s *Spool) settle(id catalog.RequestID, info *Info) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.files[id]
-	close(f.stream.settled)
+	in := f.stream
+	close(in.settled)
 	f.stream = nil
 	if info == nil {
 		s.forget(id)
-		return
+		return !in.unheard
 	}
 	f.info = info
 	s.used += info.Size - f.reserved
 	f.reserved = info.Size
 	s.stir()
-}
-
-// record is what the client is told of a complete file.
-func record(p wire.Put, i Info) wire.Record {
-	return wire.Record{
-		Key: p.Key, Size: i.Size, Adler: i.Adler, SanitySize: i.SanitySize, SanitySum: i.SanitySum,
-		Level: catalog.Cached, Request: i.ID, Stored: i.Cached, Mode: p.Mode, UID: p.UID, GID: p.GID, MTime: p.MTime,
-	}
+	return !in.unheard
 }
 
 // take receives the data and makes the file complete. After an error there is nothing of it on disk,

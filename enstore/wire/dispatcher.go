@@ -22,9 +22,9 @@ type Dispatcher interface {
 	// another turn.
 	Offer(ctx context.Context, id catalog.LeaseID, req catalog.RequestID, t Turn) error
 
-	// Settle ends requests of a lease. An error of kind Restart puts the request back into the
-	// queue if it comes from the spool, reads, has Put.Again, or is Settlement.Untouched; every other
-	// error is final.
+	// Settle ends requests of a lease. An error of kind Busy says that the request was not begun
+	// and its client has sent nothing: it goes back into the queue, whatever it is. One of kind Restart does so
+	// if the request comes from the spool, reads, or has Put.Again. Every other error is final.
 	Settle(ctx context.Context, id catalog.LeaseID, s []Settlement) error
 
 	// Renew keeps the lease and says until when. Fenced: it is lost.
@@ -96,9 +96,6 @@ type Settlement struct {
 	Request catalog.RequestID `json:"request"`
 	Record  *Record           `json:"record,omitempty"`
 	Err     *Error            `json:"err,omitempty"`
-	// Untouched, with Err: the client has sent nothing, so that even a stream can be
-	// taken elsewhere.
-	Untouched bool `json:"untouched,omitempty"`
 }
 
 // Fault says who is to blame for a lease that ended badly.

@@ -308,7 +308,7 @@ func (p *Pending) turnAway() {
 	select {
 	case c := <-p.conn:
 		if c != nil {
-			c.Refuse(Errorf(Restart, "request "+p.request.String(), "not served this time, ask for the next turn"))
+			c.Refuse(Errorf(Busy, "request "+p.request.String(), "not served this time, ask for the next turn"))
 			_ = c.Close()
 		}
 	default:

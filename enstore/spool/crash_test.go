@@ -28,9 +28,9 @@ func (p *place) live(l *life) {
 	put := func(i int) {
 		p.t.Helper()
 		put := wire.Put{ID: l.ids[i], Key: "/f", Size: wire.UnknownSize}
-		turn, err := p.Expect(put, func(size int64, adler uint32, err error) (wire.Record, error) {
+		turn, err := p.Receive(put, func(_ Info, err error) error {
 			l.said[i] = err == nil
-			return cached(put, size, adler), nil
+			return nil
 		})
 		if err != nil {
 			return

@@ -7,8 +7,9 @@
 //
 //	s, err := spool.Open(ctx, spool.Options{Dir: dir, Capacity: 64 << 30, Listener: listener})
 //	defer s.Close()
-//	turn, err := s.Expect(put, func(size int64, adler uint32, err error) (wire.Record, error) {
-//		… // err == nil: the file is safe on disk; note it, and say what its client is to hear
+//	err = s.Reserve(put) // at admission: Busy when full, TooLarge when it never fits
+//	turn, err := s.Receive(put, func(i spool.Info, err error) error {
+//		… // err == nil: the file is safe on disk; note it, then its client hears so
 //	})
 //	r, size, adler, err := s.Open(put.ID) // for the drive
 //	err = s.Remove(put.ID)                // once it is on tape

@@ -27,16 +27,18 @@ func (in *incoming) cut(why error) {
 	<-in.settled
 }
 
-// Expect makes room for a request's file, tells where its client is to connect, and takes the stream in the
-// background. A stream of the same request that is still being received is cut first. Busy: there is no room now,
-// or too many streams come in; TooLarge: there can never be room; Exists: the file is complete.
+// Receive tells where the client of a request is to connect, and takes the stream in the
+// background. Space is reserved as by Reserve. A stream of the same request that is still being received is cut
+// first. Busy: there is no room now, or too many streams come in; TooLarge: there can never be room; Exists: the file
+// is complete.
 //
 // When it is over, done is called once, from a goroutine of the Spool, unless Remove came first. Without an
 // error the whole stream is there, has been checked against End, p.Size and p.Sum, and is durable; the client
-// then hears what done returns. With an error the stream has failed and nothing of it is left, the reservation
-// included (Timeout: nobody came); the client hears that error, after done has returned. done must not call Close. If the stream
-// is cut by another Expect, done may be called after that has returned.
-func (s *Spool) Expect(p wire.Put, done func(size int64, adler uint32, err error) (wire.Record, error)) (wire.Turn, error) {
+// then hears that it is Cached, or the error that done returns; then the file stays until it is
+// removed. With an error the stream has failed and nothing of it is left, the reservation included (Timeout:
+// nobody came); the client hears that error, after done has returned. done must not call Close. If the stream
+// is cut by another Receive, done may be called after that has returned.
+func (s *Spool) Receive(p wire.Put, done func(Info, error) error) (wire.Turn, error) {
 	s.mu.Lock()
 	if f := s.files[p.ID]; f != nil && f.stream != nil {
 		in := f.stream
@@ -83,11 +85,11 @@ func (s *Spool) streams() (n int) {
 }
 
 // receive sees one stream through.
-func (s *Spool) receive(ctx context.Context, p wire.Put, pending *wire.Pending, done func(int64, uint32, error) (wire.Record, error)) {
+func (s *Spool) receive(ctx context.Context, p wire.Put, pending *wire.Pending, done func(Info, error) error) {
 	c, err := pending.Wait(ctx)
 	if err != nil {
 		if s.settle(p.ID, nil) {
-			_, _ = done(0, 0, because(ctx, err)) // there is nobody to hear it
+			_ = done(Info{}, because(ctx, err)) // there is nobody to hear it
 		}
 		return
 	}
@@ -102,7 +104,7 @@ func (s *Spool) receive(ctx context.Context, p wire.Put, pending *wire.Pending, 
 	if err != nil {
 		err = because(ctx, err)
 		if s.settle(p.ID, nil) {
-			_, _ = done(0, 0, err) // before the client hears: it may ask for its next turn at once
+			_ = done(Info{}, err) // before the client hears: it may ask for its next turn at once
 		}
 		c.Fail(err)
 		return
@@ -110,13 +112,21 @@ func (s *Spool) receive(ctx context.Context, p wire.Put, pending *wire.Pending, 
 	if !s.settle(p.ID, &info) {
 		return
 	}
-	rec, err := done(info.Size, info.Adler, nil)
-	if err != nil {
+	if err := done(info, nil); err != nil {
 		c.Fail(err)
 		return
 	}
 	s.o.Step("spool: before the client is told")
+	rec := record(p, info)
 	_ = c.Result(&rec, nil) // a client that is gone asks for the outcome
+}
+
+// record is what the client is told of a complete file.
+func record(p wire.Put, i Info) wire.Record {
+	return wire.Record{
+		Key: p.Key, Size: i.Size, Adler: i.Adler, SanitySize: i.SanitySize, SanitySum: i.SanitySum,
+		Level: catalog.Cached, Request: i.ID, Stored: i.Cached, Mode: p.Mode, UID: p.UID, GID: p.GID, MTime: p.MTime,
+	}
 }
 
 // because gives the reason of a cut in place of what it caused.

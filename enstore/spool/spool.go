@@ -274,8 +274,8 @@ func (s *Spool) Open(id catalog.RequestID) (r io.ReadCloser, size int64, adler u
 	return f, info.Size, info.Adler, nil
 }
 
-// Remove forgets a request: its file, or the stream that is expected or being received; that one's done is
-// not called any more. What is not there is no error. The space is free for others when Remove returns.
+// Remove forgets a request: its file, its reservation, or the stream that is expected or being received; that
+// one's done is not called any more. What is not there is no error. The space is free for others when Remove returns.
 func (s *Spool) Remove(id catalog.RequestID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -286,10 +286,11 @@ func (s *Spool) Remove(id catalog.RequestID) error {
 		in.cut(wire.Errorf(wire.Cancelled, subject(id), "given up"))
 		s.mu.Lock()
 	}
-	if f := s.files[id]; f == nil {
+	if f := s.files[id]; f == nil || f.info == nil {
 		// A disk that failed may have kept something that the spool has given up.
 		_, err := s.o.FS.Stat(s.infoPath(id))
 		if errors.Is(err, fs.ErrNotExist) {
+			s.forget(id)
 			return nil
 		}
 	}
@@ -298,28 +299,6 @@ func (s *Spool) Remove(id catalog.RequestID) error {
 	}
 	s.forget(id)
 	return nil
-}
-
-// Retain removes every complete file that keep does not want. It is for the start, when nothing is being received.
-func (s *Spool) Retain(keep func(catalog.RequestID) bool) error {
-	for _, i := range s.List() {
-		if keep(i.ID) {
-			continue
-		}
-		if err := s.Remove(i.ID); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Find gives size and Adler-32 (seed 1) of a complete file, or NotFound.
-func (s *Spool) Find(id catalog.RequestID) (size int64, adler uint32, err error) {
-	i, ok := s.Info(id)
-	if !ok {
-		return 0, 0, wire.Errorf(wire.NotFound, subject(id), "not in the spool")
-	}
-	return i.Size, i.Adler, nil
 }
 
 // erase deletes a file's names, durably: else it would be back after a crash.
@@ -353,8 +332,17 @@ func (s *Spool) stir() {
 	s.changed = make(chan struct{})
 }
 
-// reserve sets space aside for a request: its declared size, or for a stream of unknown size what
-// comes in a minute at its rate. Asked again it changes nothing. Caller holds the lock.
+// Reserve sets space aside for a request: its declared size, or for a stream of unknown size what
+// comes in a minute at its rate. It stays until a stream of the request has ended, or Remove. Asked
+// again it changes nothing. Busy: there is no room now; TooLarge: there can never be.
+func (s *Spool) Reserve(p wire.Put) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.reserve(p)
+	return err
+}
+
+// reserve is Reserve for who holds the lock.
 func (s *Spool) reserve(p wire.Put) (*file, error) {
 	if s.closed {
 		return nil, wire.Errorf(wire.Unavailable, subject(p.ID), "the spool is closed")

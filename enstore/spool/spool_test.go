@@ -76,13 +76,8 @@ func (p *place) names() []string {
 }
 
 type outcome struct {
-	size int64
+	info Info
 	err  error
-}
-
-// cached is the record that a library would give.
-func cached(p wire.Put, size int64, adler uint32) wire.Record {
-	return wire.Record{Key: p.Key, Size: size, Adler: adler, Level: catalog.Cached, Request: p.ID}
 }
 
 // client is one stream on its way in.
@@ -94,10 +89,7 @@ type client struct {
 func (p *place) connect(put wire.Put) *client {
 	p.t.Helper()
 	c := &client{done: make(chan outcome, 1)}
-	turn, err := p.Expect(put, func(size int64, adler uint32, err error) (wire.Record, error) {
-		c.done <- outcome{size, err}
-		return cached(put, size, adler), nil
-	})
+	turn, err := p.Receive(put, func(i Info, err error) error { c.done <- outcome{i, err}; return nil })
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -166,7 +158,7 @@ func TestStreamIsCached(t *testing.T) {
 		is.Equal(used, int64(n)) // what was reserved too much is free again
 		is.Equal(capacity, int64(64<<20))
 
-		_, err = p.Expect(put, nil)
+		_, err = p.Receive(put, nil)
 		is.True(errors.Is(err, wire.ErrExists))
 
 		is.NoErr(p.Remove(put.ID))
@@ -238,16 +230,16 @@ func TestRemoveAndCloseCutStreams(t *testing.T) {
 	put := stream()
 	a, b := p.connect(put), p.connect(stream())
 	p.is.NoErr(p.Remove(put.ID))
-	_, _, err := p.Find(put.ID)
-	p.is.True(errors.Is(err, wire.ErrNotFound))
+	_, ok := p.Info(put.ID)
+	p.is.True(!ok)
 	p.is.NoErr(b.conn.AwaitReady(t.Context()))
-	_, err = b.conn.Write(content(1 << 20))
+	_, err := b.conn.Write(content(1 << 20))
 	p.is.NoErr(err)
 	p.is.NoErr(p.Close())
 	p.is.Equal(len(a.done), 0) // who removes need not hear of it
 	p.is.True(errors.Is((<-b.done).err, wire.ErrUnavailable))
 	p.is.Equal(len(p.names()), 0)
-	_, err = p.Expect(stream(), nil)
+	_, err = p.Receive(stream(), nil)
 	p.is.True(errors.Is(err, wire.ErrUnavailable))
 	p.is.NoErr(p.Close())
 }
@@ -255,9 +247,7 @@ func TestRemoveAndCloseCutStreams(t *testing.T) {
 func TestClientHearsWhatDoneSays(t *testing.T) {
 	p := newPlace(t, 16<<20)
 	put := stream()
-	turn, err := p.Expect(put, func(int64, uint32, error) (wire.Record, error) {
-		return wire.Record{}, wire.Errorf(wire.Locked, "library", "closing")
-	})
+	turn, err := p.Receive(put, func(Info, error) error { return wire.Errorf(wire.Locked, "library", "closing") })
 	p.is.NoErr(err)
 	conn, err := wire.Dial(t.Context(), turn, wire.WriteData, nil)
 	p.is.NoErr(err)
@@ -270,41 +260,24 @@ func TestClientHearsWhatDoneSays(t *testing.T) {
 func TestAdmission(t *testing.T) {
 	p := newPlace(t, 1000)
 	is := p.is
-	done := func(int64, uint32, error) (wire.Record, error) { return wire.Record{}, nil }
-	expect := func(put wire.Put) error { _, err := p.Expect(put, done); return err }
 	big := stream()
 	big.Size = 1001
-	is.True(errors.Is(expect(big), wire.ErrTooLarge))
+	is.True(errors.Is(p.Reserve(big), wire.ErrTooLarge))
 	a, b := stream(), stream()
 	a.Size, b.Size = 600, 401
-	is.NoErr(expect(a))
-	is.NoErr(expect(a)) // takes its room once
-	err := expect(b)
+	is.NoErr(p.Reserve(a))
+	is.NoErr(p.Reserve(a)) // takes its room once
+	_, err := p.Receive(b, nil)
 	is.True(errors.Is(err, wire.ErrBusy))
 	e, _ := errors.AsType[*wire.Error](err)
 	is.True(e.RetryAfter > 0)
 	is.NoErr(p.Remove(a.ID))
-	is.NoErr(expect(b))
+	is.NoErr(p.Reserve(b))
 	c := stream()
 	c.Rate = 1 << 60 // does not overflow, and does not take everything
-	is.NoErr(expect(c))
+	is.NoErr(p.Reserve(c))
 	used, _ := p.Usage()
 	is.Equal(used, int64(651))
-}
-
-func TestRetain(t *testing.T) {
-	p := newPlace(t, 1<<20)
-	a, b := stream(), stream()
-	for _, put := range []wire.Put{a, b} {
-		_, err := p.connect(put).send(t.Context(), []byte("hello"))
-		p.is.NoErr(err)
-	}
-	p.is.NoErr(p.Retain(func(id catalog.RequestID) bool { return id == b.ID }))
-	size, adler, err := p.Find(b.ID)
-	p.is.NoErr(err)
-	p.is.Equal(size, int64(5))
-	p.is.Equal(adler, crc.Adler(crc.Seed1, []byte("hello")))
-	p.is.Equal(len(p.names()), 2)
 }
 
 func TestStreamsAreBounded(t *testing.T) {
@@ -312,7 +285,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	p.o.Streams = 2
 	p.connect(stream())
 	p.connect(stream())
-	_, err := p.Expect(stream(), nil)
+	_, err := p.Receive(stream(), nil)
 	p.is.True(errors.Is(err, wire.ErrBusy))
 }
 
@@ -466,10 +439,7 @@ func TestSlowProducerMayThink(t *testing.T) {
 		is.NoErr(err)
 		defer s.Close()
 		for pause, want := range map[time.Duration]error{50 * time.Minute: nil, 2 * time.Hour: wire.ErrTimeout} {
-			put := stream()
-			turn, err := s.Expect(put, func(size int64, adler uint32, err error) (wire.Record, error) {
-				return cached(put, size, adler), nil
-			})
+			turn, err := s.Receive(stream(), func(Info, error) error { return nil })
 			is.NoErr(err)
 			c, err := wire.Dial(t.Context(), turn, wire.WriteData, &wire.DialOptions{Dial: m.dial})
 			is.NoErr(err)

@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,18 @@ func FuzzParseFamily(f *testing.F) {
 		}
 		if family.String() != s {
 			t.Fatalf("%q: %q", s, family)
+		}
+	})
+}
+
+func FuzzParseRequestID(f *testing.F) {
+	for _, s := range []string{"017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F", "-", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		id, err := catalog.ParseRequestID(s)
+		if err == nil && id.String() != strings.ToLower(s) || err != nil && !id.IsZero() {
+			t.Fatalf("%q: %s, %v", s, id, err)
 		}
 	})
 }

@@ -260,7 +260,17 @@ func TestIDsAreText(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(id, in.R)
 	is.True(!id.IsZero())
-	for _, bad := range []string{"", "x", "{" + in.R.String() + "}", strings.ReplaceAll(in.R.String(), "-", "")} {
+	is.True(catalog.NewRequestID() != catalog.NewRequestID())
+	const known = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f" // RFC 9562, A.6
+	rfc, err := catalog.ParseRequestID(known)
+	is.NoErr(err)
+	is.Equal(rfc.String(), known)
+	upper, err := catalog.ParseRequestID(strings.ToUpper(known))
+	is.NoErr(err)
+	is.Equal(upper, rfc)
+	is.Equal(in.R.String()[14], byte('7')) // version and variant of ours
+	is.True(strings.ContainsRune("89ab", rune(in.R.String()[19])))
+	for _, bad := range []string{"", "x", "{" + in.R.String() + "}", strings.ReplaceAll(known, "-", "0"), strings.ReplaceAll(known, "f", "g"), strings.ReplaceAll(in.R.String(), "-", "")} {
 		_, err := catalog.ParseLeaseID(bad)
 		is.True(errors.Is(err, catalog.ErrInvalid))
 		is.True(errors.Is(out.R.UnmarshalText([]byte(bad)), catalog.ErrInvalid))

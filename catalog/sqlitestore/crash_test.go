@@ -51,7 +51,7 @@ func TestVictim(t *testing.T) {
 // is there, every volume is as its files say, and numbers are not given again.
 func TestKillLosesNothing(t *testing.T) {
 	for round := range 5 {
-		t.Run(fmt.Sprint(round), func(t *testing.T) { killOnce(t, 50+300*round) })
+		t.Run(fmt.Sprint(round), func(t *testing.T) { killOnce(t, 50+100*round) })
 	}
 }
 

@@ -118,7 +118,7 @@ func TestCommittersShareSyncs(t *testing.T) {
 	is := is.New(t)
 	f := newFleet(t, committers)
 	syncs, commits := f.s.Syncs(), f.s.Commits()
-	const rounds = 50
+	const rounds = 25
 	took := f.run(t, rounds)
 	syncs, commits = f.s.Syncs()-syncs, f.s.Commits()-commits
 	t.Logf("%d commits, %d syncs, %.0f commits/s", commits, syncs, float64(commits)/took.Seconds())

@@ -3,7 +3,6 @@ package library
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -172,11 +171,10 @@ func (l *Library) admit(ctx context.Context, r *request) (*wire.Ticket, error) {
 	if err != nil {
 		return nil, err
 	}
-	spooled, err := l.choose(ctx, r, place)
-	if err != nil {
+	if err := l.choose(ctx, r, place); err != nil {
 		return nil, err
 	}
-	return nil, l.begin(r, spooled)
+	return nil, l.begin(r)
 }
 
 // existing compares the request with the file that has its name.
@@ -198,38 +196,38 @@ func (l *Library) existing(ctx context.Context, r *request, e catalog.Entry) (*w
 }
 
 // choose decides where a file goes, by the tags of its directory, and whether by way of the spool.
-func (l *Library) choose(ctx context.Context, r *request, place namespace.Place) (spooled bool, err error) {
+func (l *Library) choose(ctx context.Context, r *request, place namespace.Place) error {
 	p := *r.put
 	if len(place.Tags.Library) == 0 {
-		return false, wire.Errorf(wire.Invalid, p.Key, "its directory has no tag %q", namespace.Library)
+		return wire.Errorf(wire.Invalid, p.Key, "its directory has no tag %q", namespace.Library)
 	}
 	family, err := place.Tags.VolumeFamily()
 	if err != nil {
-		return false, err
+		return err
 	}
 	library := place.Tags.Library[0]
 	l.mu.Lock()
 	why, locked := l.locked[library]
 	l.mu.Unlock()
 	if locked {
-		return false, wire.Errorf(wire.Locked, "library "+string(library), "takes no requests: %s", why)
+		return wire.Errorf(wire.Locked, "library "+string(library), "takes no requests: %s", why)
 	}
-	spooled = l.o.needsSpool(family.Wrapper, p)
+	spooled := l.o.needsSpool(family.Wrapper, p)
 	if spooled && l.o.Spool == nil {
-		return false, wire.Errorf(wire.Invalid, p.Key, "its size must be known: wrapper %s writes it in front of the data, and there is no spool", family.Wrapper)
+		return wire.Errorf(wire.Invalid, p.Key, "its size must be known: wrapper %s writes it in front of the data, and there is no spool", family.Wrapper)
 	}
 	if p.Size != wire.UnknownSize {
 		if family.Wrapper, err = l.fits(ctx, library, family.Wrapper, p); err != nil {
-			return false, err
+			return err
 		}
 	} else if err := l.anyVolume(ctx, library); err != nil {
-		return false, err
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.parent, r.name, r.library, r.family, r.width = place.Parent, place.Name, library, family, max(place.Tags.Width, 1)
 	r.spooled = spooled
-	return spooled, nil
+	return nil
 }
 
 // fits chooses the wrapper of a file of known size, and refuses what no volume could take.
@@ -263,31 +261,29 @@ func noVolumes(library catalog.LibraryName) error {
 }
 
 // begin makes a write durable and starts it.
-func (l *Library) begin(r *request, spooled bool) error {
-	var turn wire.Turn
-	if spooled {
-		var err error
-		if turn, err = l.o.Spool.Expect(*r.put, l.spooler(r)); err != nil {
+func (l *Library) begin(r *request) error {
+	if r.spooled {
+		if err := l.o.Spool.Reserve(*r.put); err != nil {
 			return err
 		}
 	}
 	if err := l.journal(r); err != nil {
-		if spooled {
-			_ = l.o.Spool.Remove(r.id) // an empty file at most; the next start removes what stays
+		if r.spooled {
+			_ = l.o.Spool.Remove(r.id) // the reservation; no data has come yet
 		}
 		return err
 	}
 	l.mu.Lock()
 	defer l.unlock()
-	if l.closed {
-		return nil // the next start settles it
-	}
-	if !spooled {
+	switch {
+	case l.closed: // the next start settles it
+	case r.spooled:
+		r.state = spooling
+		l.attend(r)
+		r.notify()
+	default:
 		l.submit(r)
-		return nil
 	}
-	r.state, r.turn = spooling, &turn
-	r.notify()
 	return nil
 }
 
@@ -312,109 +308,6 @@ func (l *Library) journal(r *request) error {
 	}
 	l.o.Step("library: accepted")
 	return nil
-}
-
-// spooler gives what the spool calls when the client's stream has ended.
-func (l *Library) spooler(r *request) func(int64, uint32, error) (wire.Record, error) {
-	return func(size int64, adler uint32, failed error) (wire.Record, error) {
-		if err := l.admitted(r); err != nil {
-			return wire.Record{}, err
-		}
-		if failed != nil {
-			l.spoolFailed(r, failed)
-			return wire.Record{}, failed
-		}
-		if err := l.cached(l.ctx, r, size, adler); err != nil {
-			l.mu.Lock()
-			defer l.unlock()
-			if !l.closed { // then the next start looks again
-				l.finish(r, nil, wire.AsError(err, "put", r.subject()))
-			}
-			return wire.Record{}, err
-		}
-		l.o.Step("library: cached")
-		l.mu.Lock()
-		defer l.unlock()
-		if r.state == ended {
-			return wire.Record{}, r.err
-		}
-		if !l.closed {
-			l.submit(r)
-		}
-		return *r.cached, nil
-	}
-}
-
-// admitted waits until Accept has answered.
-func (l *Library) admitted(r *request) error {
-	l.mu.Lock()
-	defer l.unlock()
-	for r.state == accepting {
-		if l.closed {
-			return errClosed
-		}
-		if l.requests[r.id] != r {
-			return wire.Errorf(wire.Cancelled, r.subject(), "the request was not accepted")
-		}
-		if err := l.pause(l.ctx, r.changed(), nil); err != nil {
-			return err
-		}
-	}
-	if r.state == ended && r.err != nil {
-		return r.err
-	}
-	return nil
-}
-
-// cached notes that the whole file is durable in the spool: from here on its size is known.
-func (l *Library) cached(ctx context.Context, r *request, size int64, adler uint32) error {
-	p := *r.put
-	p.Size, p.Sum = size, &adler
-	wrapper, err := l.fits(ctx, r.library, r.family.Wrapper, p)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r.put, r.family.Wrapper = &p, wrapper
-	r.cached = &wire.Record{
-		Key: p.Key, Size: size, Adler: adler, Level: catalog.Cached, Request: r.id, Stored: time.Now(),
-		Library: r.library, Family: r.family, Mode: p.Mode, UID: p.UID, GID: p.GID, MTime: p.MTime,
-	}
-	return nil
-}
-
-// spoolFailed ends a request whose stream to the spool broke, unless its client can begin again.
-func (l *Library) spoolFailed(r *request, why error) {
-	kind := wire.KindOf(why)
-	l.mu.Lock()
-	r.attempts++
-	again := r.put.Again && r.attempts < l.o.MaxAttempts && (kind == wire.Unavailable || kind == wire.Restart) && !l.closed && r.state == spooling
-	r.turn = nil
-	r.told = time.Time{}
-	l.mu.Unlock()
-	var turn wire.Turn
-	if again {
-		var err error
-		if turn, err = l.o.Spool.Expect(*r.put, l.spooler(r)); err != nil {
-			again, why = false, fmt.Errorf("%w; and the spool: %w", why, err)
-		}
-	}
-	l.mu.Lock()
-	defer l.unlock()
-	switch {
-	case l.closed || r.state == ended:
-		if r.state == ended && again {
-			l.spent = append(l.spent, r.id) // cancelled meanwhile
-		}
-	case again:
-		r.turn = &turn
-		r.notify()
-	case kind == wire.Unavailable:
-		l.finish(r, nil, wire.Errorf(wire.Restart, r.subject(), "the stream to the spool was cut: %w", why))
-	default:
-		l.finish(r, nil, wire.AsError(why, "put", r.subject()))
-	}
 }
 
 // Recall admits a request to read a file: see wire.Control. The ticket's Stored is what will come.

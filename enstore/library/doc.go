@@ -24,8 +24,9 @@
 // A write is in the journal, synced, before Accept returns; many callers share one sync. Nothing else needs to
 // be: after a start the catalogue is asked for every request that was on its way. One that it recorded is done; one
 // whose bytes are complete in the spool is queued again; a client that streamed to a drive, and every read, ended with the process
-// that they were connected to, with the error Restart. The journal also holds the events of the queue, in order and without a sync of
-// their own, so that its decisions can be replayed.
+// that they were connected to, with the error Restart. The journal also holds the events of the queue, in order and
+// without a sync of their own, so that the decisions since the last start, or since the journal was last begun anew,
+// can be followed.
 //
 // # Whose fault
 //

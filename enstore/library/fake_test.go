@@ -16,6 +16,7 @@ import (
 	"github.com/enstore-go/sdk/catalog/memstore"
 	"github.com/enstore-go/sdk/catalog/namespace"
 	"github.com/enstore-go/sdk/enstore/library"
+	"github.com/enstore-go/sdk/enstore/spool"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/tape/disk"
 )
@@ -51,7 +52,7 @@ func newBench(t *testing.T, volumes int) *bench {
 	for n := range volumes {
 		b.addVolume(n + 1)
 	}
-	b.spool = &fakeSpool{files: map[catalog.RequestID]fakeFile{}, expected: map[catalog.RequestID]*expectation{}}
+	b.spool = &fakeSpool{files: map[catalog.RequestID]spool.Info{}, expected: map[catalog.RequestID]func(spool.Info, error) error{}}
 	b.opts = library.Options{Dir: "/journal", FS: b.fs, Catalog: b.cat, Tree: b.tree, Spool: b.spool}
 	b.open()
 	t.Cleanup(func() { _ = b.lib.Close() })
@@ -210,79 +211,76 @@ func (m *fakeMover) leases() <-chan wire.Lease {
 	return ch
 }
 
+var _ library.Spool = (*spool.Spool)(nil)
+
 // fakeSpool keeps sizes and checksums; the test says when a stream ends.
 type fakeSpool struct {
 	mu       sync.Mutex
-	files    map[catalog.RequestID]fakeFile
-	expected map[catalog.RequestID]*expectation
+	files    map[catalog.RequestID]spool.Info
+	expected map[catalog.RequestID]func(spool.Info, error) error
 	full     bool
+	turns    int
 }
 
-type fakeFile struct {
-	size int64
-	sum  uint32
-}
-
-type expectation struct {
-	turn wire.Turn
-	done func(int64, uint32, error) (wire.Record, error)
-}
-
-func (s *fakeSpool) Expect(p wire.Put, done func(int64, uint32, error) (wire.Record, error)) (wire.Turn, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *fakeSpool) Reserve(wire.Put) error {
 	if s.full {
-		return wire.Turn{}, wire.Errorf(wire.NoSpace, "spool", "is full")
+		return &wire.Error{Kind: wire.Busy, Subject: "spool", Text: "is full", RetryAfter: time.Minute}
 	}
-	e := &expectation{wire.Turn{Address: "spool", Token: wire.NewToken()}, done}
-	s.expected[p.ID] = e
-	return e.turn, nil
+	return nil
+}
+
+func (s *fakeSpool) Receive(p wire.Put, done func(spool.Info, error) error) (wire.Turn, error) {
+	s.mu.Lock()
+	old := s.expected[p.ID]
+	s.expected[p.ID] = done
+	s.turns++
+	turn := wire.Turn{Address: fmt.Sprint("spool ", s.turns), Token: wire.NewToken()}
+	s.mu.Unlock()
+	if old != nil {
+		_ = old(spool.Info{}, wire.Errorf(wire.Restart, "spool", "its client connects anew"))
+	}
+	return turn, nil
 }
 
 // stream ends the client's stream; the result is what the client hears.
-func (s *fakeSpool) stream(id catalog.RequestID, size int64, sum uint32, err error) (wire.Record, error) {
+func (s *fakeSpool) stream(id catalog.RequestID, size int64, sum uint32, err error) error {
 	s.mu.Lock()
-	e := s.expected[id]
+	done := s.expected[id]
 	delete(s.expected, id)
+	i := spool.Info{ID: id, Size: size, Adler: sum}
 	if err == nil {
-		s.files[id] = fakeFile{size, sum}
+		s.files[id] = i
 	}
 	s.mu.Unlock()
-	return e.done(size, sum, err)
+	return done(i, err)
 }
 
-func (s *fakeSpool) Find(id catalog.RequestID) (int64, uint32, error) {
+func (s *fakeSpool) Info(id catalog.RequestID) (spool.Info, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, ok := s.files[id]
-	if !ok {
-		return 0, 0, wire.Errorf(wire.NotFound, "request "+id.String(), "not in the spool")
-	}
-	return f.size, f.sum, nil
+	i, ok := s.files[id]
+	return i, ok
+}
+
+func (s *fakeSpool) List() []spool.Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.files))
 }
 
 func (s *fakeSpool) Remove(id catalog.RequestID) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	done := s.expected[id]
 	delete(s.files, id)
 	delete(s.expected, id)
-	return nil
-}
-
-func (s *fakeSpool) Retain(keep func(catalog.RequestID) bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.files, func(id catalog.RequestID, _ fakeFile) bool { return !keep(id) })
-	clear(s.expected)
+	s.mu.Unlock()
+	if done != nil {
+		_ = done(spool.Info{}, wire.Errorf(wire.Cancelled, "spool", "removed"))
+	}
 	return nil
 }
 
 func (s *fakeSpool) has(id catalog.RequestID) bool {
-	_, _, err := s.Find(id)
-	return err == nil
+	_, ok := s.Info(id)
+	return ok
 }
-
-// never is long for a test in a bubble.
-const never = 1000 * time.Hour
-
-func same[T comparable](a, b []T) bool { return slices.Equal(a, b) }

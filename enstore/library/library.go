@@ -103,9 +103,12 @@ func (l *Library) restore(ctx context.Context, past *replayed) error {
 		return err
 	}
 	if l.o.Spool != nil {
-		keep := func(id catalog.RequestID) bool { r := l.requests[id]; return r != nil && r.state != ended }
-		if err := l.o.Spool.Retain(keep); err != nil {
-			return fmt.Errorf("library: spool: %w", err)
+		for _, i := range l.o.Spool.List() {
+			if r := l.requests[i.ID]; r == nil || r.state == ended {
+				if err := l.o.Spool.Remove(i.ID); err != nil {
+					return fmt.Errorf("library: spool: %w", err)
+				}
+			}
 		}
 	}
 	if err := l.j.begin(l.snapshot); err != nil {
@@ -134,12 +137,13 @@ func (l *Library) resume(ctx context.Context, r *request) (bool, error) {
 		return false, nil
 	}
 	if r.spooled && l.o.Spool != nil {
-		size, sum, err := l.o.Spool.Find(r.id)
-		if err == nil {
-			return true, l.cached(ctx, r, size, sum)
-		}
-		if !errors.Is(err, wire.NotFound) {
-			return false, fmt.Errorf("library: spool: request %s: %w", r.id, err)
+		if i, ok := l.o.Spool.Info(r.id); ok {
+			err := l.cached(ctx, r, i)
+			if wire.KindOf(err) != wire.Unknown { // it fits nowhere any more
+				r.err = wire.AsError(err, "put", r.put.Key)
+				return false, nil
+			}
+			return true, err
 		}
 	}
 	r.err = wire.Errorf(wire.Restart, r.put.Key, "the site was restarted before the file was safe: send it again")

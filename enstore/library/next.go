@@ -186,7 +186,8 @@ func (l *Library) giveUp(ctx context.Context, w *lease, rep wire.DriveReport, wh
 	w.retire()
 	l.mu.Unlock()
 	if !over {
-		l.end(ctx, w, wire.Release{Mounted: rep.Mounted, Err: wire.AsError(why, "next", "drive "+rep.Drive)}, false)
+		l.log.Warn("lease not begun", "drive", rep.Drive, "error", why)
+		l.end(ctx, w, wire.Release{Mounted: rep.Mounted}, false) // no request is at fault
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/catalog/namespace"
+	"github.com/enstore-go/sdk/enstore/spool"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/queue"
 	"github.com/enstore-go/sdk/tape/disk"
@@ -43,23 +44,14 @@ type Options struct {
 	Step func(name string)
 }
 
-// Spool keeps streams on disk until they are on tape. *spool.Spool is one.
+// Spool keeps streams on disk until they are on tape. *spool.Spool is one, and its documentation says what the methods
+// promise.
 type Spool interface {
-	// Expect makes room for a file and says where its client is to connect; p.Size may be unknown. The error says why
-	// there is no room: NoSpace, Busy or TooLarge.
-	//
-	// done is called once, on a goroutine of the spool, unless Remove comes first. With a nil error the whole
-	// stream is there, checked against p, and durable; the client is then told what done returns. With an error the stream has failed and nothing of it is kept (Timeout: nobody came).
-	Expect(p wire.Put, done func(size int64, adler uint32, err error) (wire.Record, error)) (wire.Turn, error)
-
-	// Find tells size and Adler-32 of a file that is complete and durable; NotFound if there is none.
-	Find(id catalog.RequestID) (size int64, adler uint32, err error)
-
-	// Remove removes a file, or ends its Expect. That there is neither is no error.
+	Reserve(p wire.Put) error
+	Receive(p wire.Put, done func(spool.Info, error) error) (wire.Turn, error)
+	Info(id catalog.RequestID) (spool.Info, bool)
+	List() []spool.Info
 	Remove(id catalog.RequestID) error
-
-	// Retain removes every file that keep does not want.
-	Retain(keep func(catalog.RequestID) bool) error
 }
 
 var errOptions = errors.New("library: incomplete options")

@@ -33,16 +33,18 @@ type request struct {
 	file     *catalog.File // of a read
 	accepted time.Time
 
-	state    state
-	lease    *lease          // while queued: who works on it
-	attempts int             // that were begun and failed
-	returns  int             // into the queue
-	veto     []catalog.Label // volumes that failed it
-	turn     *wire.Turn      // who expects its client
-	told     time.Time       // when the client was last told of turn; zero: not yet
-	cached   *wire.Record    // it is durable in the spool
-	record   *wire.Record    // ended well
-	err      *wire.Error     // ended badly
+	state     state
+	lease     *lease          // while queued: who works on it
+	attempts  int             // that were begun and failed
+	returns   int             // into the queue
+	veto      []catalog.Label // volumes that failed it
+	turn      *wire.Turn      // who expects its client
+	told      time.Time       // when the client was last told of turn; zero: not yet
+	stream    int             // how often its client was told to come to the spool
+	streaming bool            // it is expected there, or has come
+	cached    *wire.Record    // it is durable in the spool
+	record    *wire.Record    // ended well
+	err       *wire.Error     // ended badly
 
 	awaiting int           // clients that ask for their turn just now
 	timer    *time.Timer   // runs while nobody does
@@ -103,10 +105,11 @@ func (l *Library) submit(r *request) {
 	r.notify()
 }
 
-// attend starts or stops the clock of a request that waits for a drive while its client does not wait for it. Caller
-// holds mu.
+// attend starts or stops the clock of a request that waits for a drive, or for its client to come to the spool, while
+// that client does not wait for its turn. Caller holds mu.
 func (l *Library) attend(r *request) {
-	alone := r.state == queued && r.lease == nil && r.awaiting == 0 && r.cached == nil && !l.closed
+	idle := r.state == queued && r.lease == nil && r.cached == nil || r.state == spooling && !r.streaming
+	alone := idle && r.awaiting == 0 && !l.closed
 	switch {
 	case !alone && r.timer != nil:
 		r.timer.Stop()
@@ -208,6 +211,9 @@ func (l *Library) await(ctx context.Context, id catalog.RequestID) (wire.Turn, e
 			return wire.Turn{Done: rec}, err
 		case l.closed:
 			return wire.Turn{}, errClosed
+		}
+		if r.state == spooling {
+			return l.receive(r)
 		}
 		var again <-chan time.Time
 		if r.turn != nil {

@@ -1,0 +1,311 @@
+package library_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/catalog/namespace"
+	"github.com/enstore-go/sdk/enstore/wire"
+)
+
+func TestNextWaitsForWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		m := b.mover("d0")
+		got := m.leases()
+		synctest.Wait()
+		b.is.Equal(len(got), 0)
+		b.accept(put("/d/a"))
+		b.is.Equal((<-got).Assignments[0].Put.Key, "/d/a")
+	})
+}
+
+func TestMoreWaitsForFilesOfTheSameFamily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2)
+		b.accept(put("/d/a"))
+		l := b.mover("d0").next()
+		more := make(chan []wire.Assignment)
+		ask := func(wait time.Duration) {
+			as, err := b.lib.More(b.ctx, l.ID, wait)
+			b.is.NoErr(err)
+			more <- as
+		}
+		begun := time.Now()
+		go ask(time.Second)
+		b.is.Equal(len(<-more), 0)
+		b.is.Equal(time.Since(begun), time.Second)
+		go ask(time.Hour)
+		synctest.Wait()
+		_, err := b.lib.More(b.ctx, l.ID, 0)
+		b.kindIs(err, wire.Invalid) // one at a time
+		b.accept(put("/d/b"))
+		b.is.Equal((<-more)[0].Put.Key, "/d/b")
+		b.accept(put("/d/c"))
+		go ask(0)
+		b.is.Equal((<-more)[0].Put.Key, "/d/c")
+	})
+}
+
+func TestTwoDrivesAndWidth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 3)
+		b.is.NoErr(b.tree.SetTag(b.ctx, "/d", namespace.Width, "2"))
+		for _, key := range []string{"/d/a", "/d/b", "/d/c"} {
+			p := put(key)
+			p.Size = 60 * gib // more than half a volume
+			b.accept(p)
+		}
+		m0, m1, m2 := b.mover("d0"), b.mover("d1"), b.mover("d2")
+		b.is.Equal(m0.next().Grant.Volume.Label, label(1))
+		b.is.Equal(m1.next().Grant.Volume.Label, label(2))
+		third := m2.leases()
+		synctest.Wait()
+		b.is.Equal(len(third), 0) // two volumes of the family are being written
+		b.is.Equal(m0.work(), []string{"/d/a"})
+		l := <-third
+		b.is.Equal(l.Grant.Volume.Label, label(3)) // 60 GiB fit on no other
+		m2.take(l)
+		b.is.Equal(m2.work(), []string{"/d/c"})
+		m1.work()
+	})
+}
+
+func TestReadOfAVolumeInAnotherDriveWaitsUntilItLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		b.accept(put("/d/a"))
+		m0, m1 := b.mover("d0"), b.mover("d1")
+		m0.next()
+		m0.work() // V00001 stays in d0, which asks for no more work
+		_, err := b.lib.Recall(b.ctx, wire.Get{ID: catalog.NewRequestID(), Key: "/d/a"})
+		b.is.NoErr(err)
+		got := m1.leases()
+		synctest.Wait()
+		b.is.Equal(len(got), 0)
+		b.lib.VolumeLeft(label(1))
+		b.is.Equal((<-got).Kind, wire.ReadLease)
+	})
+}
+
+func TestRestartOfAWrite(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		put   func(*wire.Put)
+		err   wire.Kind
+		again bool
+	}{
+		{"one pass, cut in the middle", func(*wire.Put) {}, wire.Restart, false},
+		{"one pass, not begun", func(*wire.Put) {}, wire.Busy, true},
+		{"a source that can be read again", func(p *wire.Put) { p.Again = true }, wire.Restart, true},
+		{"wrong checksum", func(p *wire.Put) { p.Again = true }, wire.Checksum, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, 1)
+				p := put("/d/a")
+				c.put(&p)
+				b.accept(p)
+				m := b.mover("d0")
+				l := m.next()
+				m.settle(l.Assignments[0], nil, wire.Errorf(c.err, "volume", "test"))
+				m.release(nil, 0)
+				b.is.Equal(len(b.lib.Requests()) == 1, c.again)
+				if c.again {
+					m.next()
+					b.is.Equal(m.work(), []string{"/d/a"})
+					return
+				}
+				_, err := b.lib.Outcome(b.ctx, p.ID)
+				b.kindIs(err, c.err)
+			})
+		})
+	}
+}
+
+func TestAttemptsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		p := put("/d/a")
+		p.Again = true
+		id := b.accept(p)
+		m := b.mover("d0")
+		n := 0
+		for ; len(b.lib.Requests()) > 0; n++ {
+			l := m.next()
+			m.settle(l.Assignments[0], nil, wire.Restarted(errors.New("head crash"), "V"))
+			m.release(errors.New("head crash"), wire.FaultDrive)
+		}
+		b.is.Equal(n, 5)
+		_, err := b.lib.Outcome(b.ctx, id)
+		b.kindIs(err, wire.Restart)
+	})
+}
+
+func TestVolumeAtFaultIsVetoed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2)
+		p := put("/d/a")
+		p.Again = true
+		b.accept(p)
+		m := b.mover("d0")
+		first := m.next().Grant.Volume.Label
+		m.release(errors.New("scratched"), wire.FaultVolume) // nothing settled: it goes back by itself
+		b.is.True(m.next().Grant.Volume.Label != first)
+		b.is.Equal(m.work(), []string{"/d/a"})
+	})
+}
+
+func TestASettlementThatWasLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		lost, wrong := b.accept(put("/d/a")), b.accept(put("/d/b"))
+		m := b.mover("d0")
+		l := m.next()
+		b.is.Equal(len(l.Assignments), 2)
+		m.flush(l.Assignments[0])
+		m.flush(l.Assignments[1])
+		m.settle(l.Assignments[1], nil, wire.Errorf(wire.Unavailable, "catalogue", "no answer")) // it is stored none the less
+		m.release(nil, 0)
+		for _, id := range []catalog.RequestID{lost, wrong} {
+			rec, err := b.lib.Outcome(b.ctx, id)
+			b.is.NoErr(err)
+			b.is.Equal(rec.Volume, label(1))
+		}
+	})
+}
+
+func TestLeaseOfALostMover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		done := b.accept(put("/d/a"))
+		open := b.accept(put("/d/b"))
+		go b.lib.Await(b.ctx, open) // its client is patient
+		m0, m1 := b.mover("d0"), b.mover("d1")
+		l := m0.next()
+		time.Sleep(50 * time.Second)
+		until, err := b.lib.Renew(b.ctx, l.ID)
+		b.is.NoErr(err)
+		b.is.Equal(time.Until(until), time.Minute)
+		time.Sleep(50 * time.Second)
+		m0.flush(l.Assignments[0]) // still its own
+		time.Sleep(11 * time.Second)
+
+		_, err = b.lib.Renew(b.ctx, l.ID)
+		b.kindIs(err, wire.Fenced)
+		rec, err := b.lib.Outcome(b.ctx, done)
+		b.is.NoErr(err) // the catalogue was asked
+		b.is.Equal(rec.Key, "/d/a")
+		_, err = b.cat.Flush(b.ctx, catalog.Commit{Lease: l.ID, Seq: 2, Volume: label(1), Epoch: l.Grant.Epoch, From: m0.eod, To: catalog.Location{File: m0.eod.File + 1}, Remaining: -1})
+		b.is.True(errors.Is(err, catalog.ErrFenced))
+
+		got := m1.leases()
+		synctest.Wait()
+		b.is.Equal(len(got), 0) // nobody knows that the volume left d0
+		b.lib.VolumeLeft(label(1))
+		next := <-got
+		b.is.Equal(next.Grant.Volume.Label, label(1))
+		b.is.True(next.Grant.Explains != nil) // what the lost one may have written
+		m1.take(next)
+		b.is.Equal(m1.work(), []string{"/d/b"})
+		b.kindIs(b.lib.Release(b.ctx, l.ID, wire.Release{}), wire.Fenced)
+	})
+}
+
+func TestADriveThatBeginsAnewEndsItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		id := b.accept(put("/d/a"))
+		m := b.mover("d0")
+		first := m.next()
+		m.mounted = ""
+		second := m.next()
+		b.is.True(second.ID != first.ID)
+		b.is.Equal(second.Assignments[0].Request, id)
+		b.kindIs(b.lib.Offer(b.ctx, first.ID, id, wire.Turn{}), wire.Fenced)
+		b.is.Equal(m.work(), []string{"/d/a"})
+	})
+}
+
+func TestADriveThatGoesAwayWhileItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		m := b.mover("d0")
+		ctx, stop := context.WithCancel(b.ctx)
+		ended := make(chan error)
+		go func() { _, err := b.lib.Next(ctx, m.report()); ended <- err }()
+		synctest.Wait()
+		stop()
+		b.is.True(<-ended != nil)
+		b.accept(put("/d/a"))
+		b.is.Equal(b.lib.Requests()[0].Reason, "no drive of the library is ready: L1")
+
+		second := make(chan error) // of two that ask for one drive, the later is right
+		go func() {
+			_, err := b.lib.Next(b.ctx, wire.DriveReport{Drive: "d9", Libraries: []catalog.LibraryName{"L2"}})
+			second <- err
+		}()
+		synctest.Wait()
+		other := &fakeMover{bench: b, drive: "d9"}
+		b.is.Equal(len(other.next().Assignments), 1)
+		b.kindIs(<-second, wire.Unavailable)
+	})
+}
+
+func TestNoVolumeForAFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		p := put("/d/a")
+		p.Size = 60 * gib
+		b.accept(p)
+		q := put("/d/b")
+		q.Size = 60 * gib
+		b.accept(q)
+		r := b.accept(put("/d/c"))
+		m := b.mover("d0")
+		m.next()
+		// 60 GiB more do not fit: the lease ends rather than begin the next file.
+		b.is.Equal(m.work(), []string{"/d/a"})
+		m.next()
+		_, err := b.lib.Outcome(b.ctx, q.ID)
+		b.kindIs(err, wire.NoSpace) // told, not kept waiting
+		b.is.Equal(m.work(), []string{"/d/c"})
+		_, err = b.lib.Outcome(b.ctx, r)
+		b.is.NoErr(err)
+	})
+}
+
+func TestSpooledFileWaitsForAVolume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		fill := put("/d/fill")
+		fill.Size = 90 * gib
+		b.accept(fill)
+		m := b.mover("d0")
+		m.next()
+		m.work()
+
+		p := put("/d/a")
+		p.Size, p.Sum = wire.UnknownSize, nil
+		b.accept(p)
+		_, err := b.lib.Await(b.ctx, p.ID)
+		b.is.NoErr(err)
+		b.is.NoErr(b.spool.stream(p.ID, 60*gib, 5, nil))
+		got := m.leases()
+		synctest.Wait()
+		b.is.Equal(len(got), 0)
+		b.is.Equal(b.lib.Requests()[0].Reason, "no volume with room: L1")
+		b.is.NoErr(b.lib.Drain(b.ctx)) // it cannot be served
+		b.addVolume(2)
+		l := <-got
+		b.is.Equal(l.Grant.Volume.Label, label(2))
+		b.is.Equal(l.Assignments[0].Spool, p.ID.String())
+		m.take(l)
+		m.work()
+		b.is.True(!b.spool.has(p.ID)) // on tape, so not in the spool any more
+	})
+}

@@ -25,7 +25,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // site is a wire.Control that keeps files in memory. Its data port is a real one, and what happens
 // there is scripted: one act for each turn that is given, the last one for ever.
 type site struct {
-	t    testing.TB
 	port *wire.Listener
 
 	mu       sync.Mutex
@@ -74,14 +73,22 @@ const (
 )
 
 func newSite(t testing.TB, acts ...act) *site {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	s, stop, err := openSite(acts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &site{t: t, port: wire.NewListener(l, nil), files: map[string]stored{}, requests: map[enstore.RequestID]*request{}, acts: acts, tags: map[string]string{}, ctx: ctx}
-	t.Cleanup(func() { cancel(); s.port.Close(); s.work.Wait() })
+	t.Cleanup(stop)
 	return s
+}
+
+func openSite(acts ...act) (*site, func(), error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &site{port: wire.NewListener(l, nil), files: map[string]stored{}, requests: map[enstore.RequestID]*request{}, acts: acts, tags: map[string]string{}, ctx: ctx}
+	return s, func() { cancel(); s.port.Close(); s.work.Wait() }, nil
 }
 
 func (s *site) add(key string, data []byte) enstore.Record {

@@ -391,9 +391,8 @@ func play(b []byte) *Conn {
 }
 
 func rawFrame(t frame, payload string) []byte {
-	c := &Conn{}
 	b := make([]byte, headerSize, headerSize+len(payload))
-	c.putHeader(b, t, []byte(payload))
+	putSmall(b, t, []byte(payload))
 	return append(b, payload...)
 }
 

@@ -55,11 +55,12 @@ func (c *Conn) read(p []byte) (int, error) {
 	in.remain -= n
 	in.size += int64(n)
 	c.passed.Store(in.size)
-	if !c.bare {
+	switch {
+	case c.bare:
+	case in.leave:
 		in.have = crc.UpdateCRC32C(in.have, p)
-		if !in.leave {
-			in.sum = crc.UpdateAdler(in.sum, p)
-		}
+	default:
+		in.have, in.sum = sums(in.have, in.sum, p)
 	}
 	switch {
 	case in.remain == 0 && in.have != in.want && !c.bare:

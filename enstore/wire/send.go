@@ -72,7 +72,7 @@ func (c *Conn) beat() {
 		p := make([]byte, headerSize+9)
 		p[headerSize] = byte(c.state.Load())
 		binary.BigEndian.PutUint64(p[headerSize+1:], uint64(c.passed.Load()))
-		c.putHeader(p, frameProgress, p[headerSize:])
+		putSmall(p, frameProgress, p[headerSize:])
 		o.err = c.put(p, Silence)
 	}
 }
@@ -206,6 +206,16 @@ func (c *Conn) need() {
 	}
 }
 
+// putData writes the header of a Data frame and counts its content. Caller holds the lock.
+func (c *Conn) putData(h, p []byte) {
+	sum := uint32(0)
+	if !c.bare {
+		sum, c.out.sum = sums(0, c.out.sum, p)
+	}
+	c.out.size += int64(len(p))
+	putHeader(h, frameData, len(p), sum)
+}
+
 // flush sends the buffer as one Data frame. Caller holds the lock.
 func (c *Conn) flush() error {
 	o := &c.out
@@ -213,11 +223,7 @@ func (c *Conn) flush() error {
 		return nil
 	}
 	p := o.buf[headerSize : headerSize+o.n]
-	c.putHeader(o.buf, frameData, p)
-	o.size += int64(o.n)
-	if !c.bare {
-		o.sum = crc.UpdateAdler(o.sum, p)
-	}
+	c.putData(o.buf, p)
 	o.n = 0
 	return c.put(o.buf[:headerSize+len(p)], c.stall)
 }
@@ -225,11 +231,7 @@ func (c *Conn) flush() error {
 // direct sends p as one Data frame without copying it. Caller holds the lock.
 func (c *Conn) direct(p []byte) error {
 	o := &c.out
-	c.putHeader(o.head[:], frameData, p)
-	if !c.bare {
-		o.sum = crc.UpdateAdler(o.sum, p)
-	}
-	o.size += int64(len(p))
+	c.putData(o.head[:], p)
 	if err := c.limit(c.stall); err != nil {
 		return err
 	}
@@ -336,7 +338,7 @@ func (c *Conn) sendEnd(size int64, adler uint32) error {
 	p := make([]byte, headerSize+12)
 	binary.BigEndian.PutUint64(p[headerSize:], uint64(size))
 	binary.BigEndian.PutUint32(p[headerSize+8:], adler)
-	c.putHeader(p, frameEnd, p[headerSize:])
+	putSmall(p, frameEnd, p[headerSize:])
 	if c.out.err = c.put(p, Silence); c.out.err != nil {
 		return c.sendable()
 	}
@@ -356,7 +358,7 @@ func (c *Conn) sendMessage(t frame, message any) error {
 		}
 		p = append(p, body...)
 	}
-	c.putHeader(p, t, p[headerSize:])
+	putSmall(p, t, p[headerSize:])
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	if c.out.err != nil {

@@ -355,7 +355,7 @@ func (s *site) Cancel(ctx context.Context, id enstore.RequestID) error {
 	return nil
 }
 
-func (s *site) Outcome(ctx context.Context, id enstore.RequestID) (enstore.Record, error) {
+func (s *site) Outcome(ctx context.Context, id enstore.RequestID, _ enstore.Level) (enstore.Record, error) {
 	r, err := s.find(id)
 	if err != nil {
 		return enstore.Record{}, err

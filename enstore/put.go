@@ -307,7 +307,7 @@ func (w *Writer) commit(ctx context.Context) (Record, error) {
 	}
 	rec, err := w.conn.AwaitResult(ctx)
 	if err != nil && broken(err) && ctx.Err() == nil {
-		rec, err = w.c.outcome(ctx, w.put.ID)
+		rec, err = w.c.outcome(ctx, w.put.ID, 0)
 	}
 	if err != nil {
 		return Record{}, err

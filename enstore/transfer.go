@@ -126,13 +126,13 @@ func broken(err error) bool {
 func again(err error) bool { return broken(err) || KindOf(err) == wire.Restart }
 
 // outcome asks what has become of a request, patiently while the site cannot be reached.
-func (c *Client) outcome(ctx context.Context, id RequestID) (Record, error) {
+func (c *Client) outcome(ctx context.Context, id RequestID, level Level) (Record, error) {
 	var last error
 	for n := 1; n <= turns; n++ {
 		if err := pause(ctx, n); err != nil {
 			return Record{}, err
 		}
-		rec, err := c.control.Outcome(ctx, id)
+		rec, err := c.control.Outcome(ctx, id, level)
 		if err == nil || ctx.Err() != nil || KindOf(err) != wire.Unavailable {
 			return rec, err
 		}
@@ -148,7 +148,7 @@ func (c *Client) reach(ctx context.Context, rec Record, level Level) (Record, er
 	}
 	key := rec.Key
 	if !rec.Request.IsZero() {
-		settled, err := c.outcome(ctx, rec.Request)
+		settled, err := c.outcome(ctx, rec.Request, level)
 		if err != nil {
 			return rec, asError(err, "wait", key)
 		}

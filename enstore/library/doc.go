@@ -13,7 +13,7 @@
 //	// for clients: the request half of wire.Control
 //	ticket, err := l.Accept(ctx, wire.Put{ID: catalog.NewRequestID(), Key: "/cms/raw/run1", Size: 1 << 30, Level: catalog.OnTape})
 //	turn, err := l.Await(ctx, ticket.ID)     // where to send it
-//	record, err := l.Outcome(ctx, ticket.ID) // when it is on tape
+//	record, err := l.Outcome(ctx, ticket.ID, 0) // when it is on tape
 //	// for movers: wire.Dispatcher
 //	lease, err := l.Next(ctx, wire.DriveReport{Drive: "d0", Libraries: libraries})
 //	err = l.Settle(ctx, lease.ID, settlements)

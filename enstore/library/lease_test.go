@@ -120,7 +120,7 @@ func TestRestartOfAWrite(t *testing.T) {
 					b.is.Equal(m.work(), []string{"/d/a"})
 					return
 				}
-				_, err := b.lib.Outcome(b.ctx, p.ID)
+				_, err := b.lib.Outcome(b.ctx, p.ID, 0)
 				b.kindIs(err, c.err)
 			})
 		})
@@ -141,7 +141,7 @@ func TestAttemptsAreBounded(t *testing.T) {
 			m.release(errors.New("head crash"), wire.FaultDrive)
 		}
 		b.is.Equal(n, 5)
-		_, err := b.lib.Outcome(b.ctx, id)
+		_, err := b.lib.Outcome(b.ctx, id, 0)
 		b.kindIs(err, wire.Restart)
 	})
 }
@@ -172,7 +172,7 @@ func TestASettlementThatWasLost(t *testing.T) {
 		m.settle(l.Assignments[1], nil, wire.Errorf(wire.Unavailable, "catalogue", "no answer")) // it is stored none the less
 		m.release(nil, 0)
 		for _, id := range []catalog.RequestID{lost, wrong} {
-			rec, err := b.lib.Outcome(b.ctx, id)
+			rec, err := b.lib.Outcome(b.ctx, id, 0)
 			b.is.NoErr(err)
 			b.is.Equal(rec.Volume, label(1))
 		}
@@ -197,7 +197,7 @@ func TestLeaseOfALostMover(t *testing.T) {
 
 		_, err = b.lib.Renew(b.ctx, l.ID)
 		b.kindIs(err, wire.Fenced)
-		rec, err := b.lib.Outcome(b.ctx, done)
+		rec, err := b.lib.Outcome(b.ctx, done, 0)
 		b.is.NoErr(err) // the catalogue was asked
 		b.is.Equal(rec.Key, "/d/a")
 		_, err = b.cat.Flush(b.ctx, catalog.Commit{Lease: l.ID, Seq: 2, Volume: label(1), Epoch: l.Grant.Epoch, From: m0.eod, To: catalog.Location{File: m0.eod.File + 1}, Remaining: -1})
@@ -271,10 +271,10 @@ func TestNoVolumeForAFile(t *testing.T) {
 		// 60 GiB more do not fit: the lease ends rather than begin the next file.
 		b.is.Equal(m.work(), []string{"/d/a"})
 		m.next()
-		_, err := b.lib.Outcome(b.ctx, q.ID)
+		_, err := b.lib.Outcome(b.ctx, q.ID, 0)
 		b.kindIs(err, wire.NoSpace) // told, not kept waiting
 		b.is.Equal(m.work(), []string{"/d/c"})
-		_, err = b.lib.Outcome(b.ctx, r)
+		_, err = b.lib.Outcome(b.ctx, r, 0)
 		b.is.NoErr(err)
 	})
 }

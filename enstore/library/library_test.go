@@ -40,7 +40,7 @@ func TestAFileGoesToTape(t *testing.T) {
 
 		rec := m.flush(a)
 		m.settle(a, &rec, nil)
-		out, err := b.lib.Outcome(b.ctx, id)
+		out, err := b.lib.Outcome(b.ctx, id, 0)
 		b.is.NoErr(err)
 		b.is.Equal(out.BFID, rec.BFID)
 		b.is.Equal(out.Level, catalog.OnTape)
@@ -54,7 +54,7 @@ func TestAFileGoesToTape(t *testing.T) {
 		b.is.NoErr(err)
 		b.is.Equal(again.Stored.BFID, rec.BFID)
 		b.reopen()
-		out, err = b.lib.Outcome(b.ctx, id) // long after
+		out, err = b.lib.Outcome(b.ctx, id, 0) // long after
 		b.is.NoErr(err)
 		b.is.Equal(out.BFID, rec.BFID)
 	})
@@ -82,7 +82,7 @@ func TestAReadComesBack(t *testing.T) {
 		b.is.Equal(l.Kind, wire.ReadLease)
 		b.is.Equal(l.Grant.Volume.Label, label(1))
 		b.is.Equal(m.work(), []string{"/d/a", "/d/c"}) // by position
-		rec, err := b.lib.Outcome(b.ctx, ids[0])
+		rec, err := b.lib.Outcome(b.ctx, ids[0], 0)
 		b.is.NoErr(err)
 		b.is.Equal(rec.Key, "/d/c")
 	})
@@ -208,7 +208,7 @@ func TestAClientThatDoesNotComeIsGivenUp(t *testing.T) {
 		waiting := b.accept(put("/d/b"))
 		go b.lib.Await(b.ctx, waiting)
 		begun := time.Now()
-		_, err := b.lib.Outcome(b.ctx, id)
+		_, err := b.lib.Outcome(b.ctx, id, 0)
 		b.kindIs(err, wire.Timeout)
 		b.is.Equal(time.Since(begun), time.Minute)
 		b.is.Equal(len(b.lib.Requests()), 1) // the other one's client waits
@@ -223,7 +223,7 @@ func TestCancel(t *testing.T) {
 		b.is.NoErr(b.lib.Cancel(b.ctx, id))
 		b.is.NoErr(b.lib.Cancel(b.ctx, id))
 		b.is.NoErr(b.lib.Cancel(b.ctx, catalog.NewRequestID()))
-		_, err := b.lib.Outcome(b.ctx, id)
+		_, err := b.lib.Outcome(b.ctx, id, 0)
 		b.kindIs(err, wire.Cancelled)
 
 		id = b.accept(put("/d/b")) // given up while a drive has it
@@ -233,7 +233,7 @@ func TestCancel(t *testing.T) {
 		b.kindIs(b.lib.Offer(b.ctx, l.ID, id, wire.Turn{}), wire.Cancelled)
 		rec := m.flush(l.Assignments[0]) // too late
 		m.settle(l.Assignments[0], &rec, nil)
-		out, err := b.lib.Outcome(b.ctx, id)
+		out, err := b.lib.Outcome(b.ctx, id, 0)
 		b.is.NoErr(err)
 		b.is.Equal(out.BFID, rec.BFID) // the catalogue wins
 	})
@@ -273,7 +273,7 @@ func TestUnknownRequests(t *testing.T) {
 		b := newBench(t, 1)
 		_, err := b.lib.Await(b.ctx, catalog.NewRequestID())
 		b.kindIs(err, wire.NotFound)
-		_, err = b.lib.Outcome(b.ctx, catalog.NewRequestID())
+		_, err = b.lib.Outcome(b.ctx, catalog.NewRequestID(), 0)
 		b.kindIs(err, wire.NotFound)
 		for _, g := range []wire.Get{{}, {ID: catalog.NewRequestID()}, {ID: catalog.NewRequestID(), Key: "/d/a", BFID: "X17000000000001"}} {
 			_, err = b.lib.Recall(b.ctx, g)
@@ -306,7 +306,7 @@ func TestVolumeThatMayNotBeRead(t *testing.T) {
 		b.kindIs(err, wire.NoAccess) // at once
 		_, err = b.lib.Next(b.ctx, m.report())
 		b.is.True(err != nil)
-		_, err = b.lib.Outcome(b.ctx, get.ID)
+		_, err = b.lib.Outcome(b.ctx, get.ID, 0)
 		b.kindIs(err, wire.NoAccess) // and for the one that was in the queue already
 	})
 }
@@ -318,7 +318,7 @@ func TestCloseEndsEveryWait(t *testing.T) {
 		b.is.NoErr(b.cat.SetInhibit(b.ctx, label(1), catalog.SystemAccess, catalog.NoAccess, "test", ""))
 		errs := make(chan error, 3)
 		go func() { _, err := b.lib.Await(b.ctx, id); errs <- err }()
-		go func() { _, err := b.lib.Outcome(b.ctx, id); errs <- err }()
+		go func() { _, err := b.lib.Outcome(b.ctx, id, 0); errs <- err }()
 		go func() {
 			_, err := b.lib.Next(b.ctx, wire.DriveReport{Drive: "d0", Libraries: []catalog.LibraryName{"L2"}})
 			errs <- err

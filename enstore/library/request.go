@@ -205,7 +205,7 @@ func (l *Library) await(ctx context.Context, id catalog.RequestID) (wire.Turn, e
 		l.unlock()
 	}()
 	for {
-		rec, err, over := r.outcome()
+		rec, err, over := r.outcome(0)
 		switch {
 		case over:
 			return wire.Turn{Done: rec}, err
@@ -245,13 +245,16 @@ func (l *Library) pause(ctx context.Context, a <-chan struct{}, b <-chan time.Ti
 }
 
 // outcome tells how a request ended, if it has, as far as its client cares.
-func (r *request) outcome() (rec *wire.Record, err error, over bool) {
+func (r *request) outcome(level catalog.Level) (rec *wire.Record, err error, over bool) {
+	if level == 0 && r.put != nil {
+		level = r.put.Level
+	}
 	switch {
 	case r.state == ended && r.err != nil:
 		return nil, r.err, true
 	case r.state == ended:
 		return r.record, nil, true
-	case r.cached != nil && r.put.Level <= catalog.Cached:
+	case r.cached != nil && level <= catalog.Cached:
 		return r.cached, nil, true
 	}
 	return nil, nil, false
@@ -267,8 +270,8 @@ func (l *Library) longAgo(ctx context.Context, id catalog.RequestID) (*wire.Reco
 }
 
 // Outcome blocks until a request is settled: see wire.Control.
-func (l *Library) Outcome(ctx context.Context, id catalog.RequestID) (wire.Record, error) {
-	rec, err := l.settled(ctx, id)
+func (l *Library) Outcome(ctx context.Context, id catalog.RequestID, level catalog.Level) (wire.Record, error) {
+	rec, err := l.settled(ctx, id, level)
 	switch {
 	case err == nil:
 		return *rec, nil
@@ -278,7 +281,7 @@ func (l *Library) Outcome(ctx context.Context, id catalog.RequestID) (wire.Recor
 	return wire.Record{}, wire.AsError(err, "outcome", "request "+id.String())
 }
 
-func (l *Library) settled(ctx context.Context, id catalog.RequestID) (*wire.Record, error) {
+func (l *Library) settled(ctx context.Context, id catalog.RequestID, level catalog.Level) (*wire.Record, error) {
 	l.mu.Lock()
 	r := l.requests[id]
 	if r == nil {
@@ -287,7 +290,7 @@ func (l *Library) settled(ctx context.Context, id catalog.RequestID) (*wire.Reco
 	}
 	defer l.unlock()
 	for {
-		rec, err, over := r.outcome()
+		rec, err, over := r.outcome(level)
 		switch {
 		case over:
 			return rec, err

@@ -43,14 +43,14 @@ func TestRestartOfTheSite(t *testing.T) {
 		b.open()
 		_ = old.Close()
 
-		rec, err := b.lib.Outcome(b.ctx, recorded)
+		rec, err := b.lib.Outcome(b.ctx, recorded, 0)
 		b.is.NoErr(err)
 		b.is.Equal(rec.Volume, label(1))
 		for _, id := range []catalog.RequestID{cut, waiting.ID, halfway.ID} {
-			_, err = b.lib.Outcome(b.ctx, id)
+			_, err = b.lib.Outcome(b.ctx, id, 0)
 			b.kindIs(err, wire.Restart) // its client was connected to the process that is gone
 		}
-		rec, err = b.lib.Outcome(b.ctx, spooled.ID)
+		rec, err = b.lib.Outcome(b.ctx, spooled.ID, 0)
 		b.is.NoErr(err)
 		b.is.Equal(rec.Level, catalog.Cached)
 		b.is.Equal(rec.Size, int64(5000))
@@ -142,7 +142,7 @@ func powerCut(t *testing.T, seed uint64) {
 		if slices.Contains(cached, id) {
 			continue
 		}
-		if _, err := b.lib.Outcome(b.ctx, id); err != nil && wire.KindOf(err) != wire.Restart {
+		if _, err := b.lib.Outcome(b.ctx, id, 0); err != nil && wire.KindOf(err) != wire.Restart {
 			t.Fatalf("seed %d: request %s was acknowledged: %v", seed, id, err)
 		}
 	}
@@ -152,7 +152,7 @@ func powerCut(t *testing.T, seed uint64) {
 		m.work()
 	}
 	for _, id := range cached {
-		if rec, err := b.lib.Outcome(b.ctx, id); err != nil || rec.Level != catalog.OnTape {
+		if rec, err := b.lib.Outcome(b.ctx, id, 0); err != nil || rec.Level != catalog.OnTape {
 			t.Fatalf("seed %d: request %s was cached: %v", seed, id, err)
 		}
 	}

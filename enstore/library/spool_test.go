@@ -36,7 +36,7 @@ func TestAStreamGoesBySpool(t *testing.T) {
 		b.is.Equal(a.Put.Size, int64(5000))
 		b.is.Equal(*a.Put.Sum, uint32(77))
 		m.work()
-		rec, err := b.lib.Outcome(b.ctx, p.ID)
+		rec, err := b.lib.Outcome(b.ctx, p.ID, 0)
 		b.is.NoErr(err)
 		b.is.Equal(rec.Level, catalog.OnTape)
 		b.is.True(!b.spool.has(p.ID))
@@ -52,13 +52,18 @@ func TestCachedIsEnoughForWhoAskedForIt(t *testing.T) {
 		_, err := b.lib.Await(b.ctx, p.ID)
 		b.is.NoErr(err)
 		b.is.NoErr(b.spool.stream(p.ID, 5000, 77, nil))
-		rec, err := b.lib.Outcome(b.ctx, p.ID)
+		rec, err := b.lib.Outcome(b.ctx, p.ID, 0)
 		b.is.NoErr(err)
 		b.is.Equal(rec.Level, catalog.Cached)
 		b.is.Equal(rec.Size, int64(5000))
 		turn, err := b.lib.Await(b.ctx, p.ID)
 		b.is.NoErr(err)
 		b.is.Equal(turn.Done.Level, catalog.Cached)
+		pending, ok := b.lib.Pending("/d/a")
+		b.is.True(ok)
+		b.is.Equal(pending.Adler, uint32(77))
+		_, ok = b.lib.Pending("/d/b")
+		b.is.True(!ok)
 		time.Sleep(24 * time.Hour) // nobody has to wait for it
 		b.is.Equal(len(b.lib.Requests()), 1)
 	})
@@ -121,7 +126,7 @@ func TestBrokenStreamsToTheSpool(t *testing.T) {
 		b.is.Equal(turn(p.ID), "spool 2") // it comes again
 		b.is.Equal(turn(p.ID), "spool 3") // its answer was lost: the former turn is cut off
 		_ = b.spool.stream(p.ID, 0, 0, wire.Errorf(wire.Checksum, "client", "adler32 differs"))
-		_, err := b.lib.Outcome(b.ctx, p.ID)
+		_, err := b.lib.Outcome(b.ctx, p.ID, 0)
 		b.kindIs(err, wire.Checksum) // the file's own fault
 
 		p = stream("/d/b")
@@ -129,7 +134,7 @@ func TestBrokenStreamsToTheSpool(t *testing.T) {
 		turn(p.ID)
 		_ = b.spool.stream(p.ID, 0, 0, wire.Errorf(wire.Timeout, "client", "did not connect"))
 		begun := time.Now()
-		_, err = b.lib.Outcome(b.ctx, p.ID)
+		_, err = b.lib.Outcome(b.ctx, p.ID, 0)
 		b.kindIs(err, wire.Timeout)
 		b.is.Equal(time.Since(begun), time.Minute) // nobody asks for the next turn
 

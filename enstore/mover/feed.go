@@ -30,8 +30,8 @@ type feed struct {
 	early   atomic.Bool  // the drive has given early warning
 	idle    atomic.Int64 // nanoseconds that the tape side had nothing to do
 	sent    int64        // bytes handed in so far; network side only
-	next    int64       // the object number that the next op gets; network side only
-	file    int64       // filemarks handed in so far, from the load point; network side only
+	next    int64        // the object number that the next op gets; network side only
+	file    int64        // filemarks handed in so far, from the load point; network side only
 	halt    chan struct{}
 	failure error     // why, once halt is closed
 	once    sync.Once // guards failure

@@ -272,6 +272,11 @@ func (m *Mover) renew(ctx context.Context, cancel context.CancelCauseFunc, lease
 	}
 }
 
+// Prepare opens the drive and empties it of what a former process left in it. Run does so too; a
+// site prepares all its drives before it runs any, so that no cartridge is looked for in a robot
+// while it still sits in another drive. An error is no reason not to Run.
+func (m *Mover) Prepare(ctx context.Context) error { return m.ready(ctx) }
+
 // ready sees to it that the drive is open.
 func (m *Mover) ready(ctx context.Context) error {
 	if m.drive != nil {

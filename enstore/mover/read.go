@@ -18,7 +18,7 @@ import (
 // read does one read lease: files of one volume in the order of the lease.
 func (m *Mover) read(ctx context.Context, lease wire.Lease) (err error) {
 	var waiting []offered
-	defer func() { m.giveBack(ctx, lease, waiting, err) }()
+	defer func() { giveBack(waiting) }()
 	waiting = m.offer(ctx, lease, lease.Assignments)
 
 	var ph wire.Phases

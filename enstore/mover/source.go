@@ -96,21 +96,15 @@ func (m *Mover) source(ctx context.Context, o offered) (source, error) {
 	return &spooled{ReadCloser: r, size: size, sum: sum}, nil
 }
 
-// giveBack ends what was offered and not served.
-func (m *Mover) giveBack(ctx context.Context, lease wire.Lease, os []offered, why error) {
-	if why == nil {
-		why = errNotBegun
-	}
+// giveBack sends those away who were told to come and were not served: the end of the lease puts
+// their requests back into the queue.
+func giveBack(os []offered) {
 	for _, o := range os {
-		err := wire.Restarted(why, string(lease.Grant.Volume.Label))
 		if o.pending != nil {
 			o.pending.Close()
 		}
-		m.settle(ctx, lease, o.assignment.Request, nil, err)
 	}
 }
-
-var errNotBegun = errors.New("the lease ended before the request was begun")
 
 // settle tells the library what became of one request.
 func (m *Mover) settle(ctx context.Context, lease wire.Lease, id catalog.RequestID, rec *wire.Record, err error) {

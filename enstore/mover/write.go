@@ -21,8 +21,7 @@ func (m *Mover) write(ctx context.Context, lease wire.Lease) (err error) {
 	var ph wire.Phases
 	var waiting []offered
 	defer func() {
-		// Who was told to come and was not served goes back to the library.
-		m.giveBack(ctx, lease, waiting, err)
+		giveBack(waiting)
 		if err != nil {
 			m.leaveIntent(ctx, lease, err)
 		}
@@ -238,7 +237,7 @@ func (w *writing) mark() catalog.Location {
 // refuse sends a file away that does not fit on what is left of the volume. It was not begun, so
 // it goes back to the library for another volume, and this one still takes smaller files.
 func (w *writing) refuse(ctx context.Context, src source, a wire.Assignment, room int64) error {
-	err := wire.Errorf(wire.Restart, string(w.lease.Grant.Volume.Label), "%d bytes do not fit in the %d that are left", a.Put.Size, room)
+	err := wire.Errorf(wire.Busy, string(w.lease.Grant.Volume.Label), "%d bytes do not fit in the %d that are left", a.Put.Size, room)
 	src.refuse(err)
 	w.m.settle(ctx, w.lease, a.Request, nil, err)
 	return nil

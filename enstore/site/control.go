@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -20,9 +21,14 @@ type control struct {
 
 var _ wire.Control = (*control)(nil)
 
-// Stat tells about one file by its path or BFID.
+// Stat tells about one file by its path or BFID. A file that is only in the spool yet is told by
+// its path, at level Cached; List does not show it before it is on tape.
 func (c *control) Stat(ctx context.Context, key string) (wire.Record, error) {
+	pending, cached := c.Pending(key) // asked first: it is either still there, or in the catalogue by now
 	f, err := c.file(ctx, key)
+	if errors.Is(err, catalog.ErrNotFound) && cached {
+		return pending, nil
+	}
 	if err != nil {
 		return wire.Record{}, wire.AsError(err, "stat", key)
 	}

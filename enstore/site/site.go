@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -45,7 +46,6 @@ type Site struct {
 	log    hclog.Logger
 	step   func(string)
 	fs     disk.FS
-	lock   interface{ Close() error }
 	store  *sqlitestore.Store
 	cat    *catalog.Catalog
 	tree   *namespace.Tree
@@ -141,16 +141,32 @@ func (s *Site) takeLock(context.Context) error {
 	if err := s.fs.MkdirAll(run, 0o700); err != nil {
 		return err
 	}
-	l, err := disk.TryLock(s.fs, filepath.Join(run, "lock"))
+	l, err := s.tryLock(filepath.Join(run, "lock"))
 	if errors.Is(err, disk.ErrLocked) {
 		return fmt.Errorf("site %s: %w: %w", s.cfg.dir, ErrInUse, err)
 	}
 	if err != nil {
 		return err
 	}
-	s.lock = l
 	s.atEnd(l.Close)
 	return nil
+}
+
+// tryLock takes the lock. One whose holder is dead is waited for a moment: a child that the dead process
+// was just starting may hold it until it has become its own program.
+func (s *Site) tryLock(name string) (io.Closer, error) {
+	for try := 0; ; try++ {
+		l, err := disk.TryLock(s.fs, name)
+		if !errors.Is(err, disk.ErrLocked) || try == 100 {
+			return l, err
+		}
+		if h, e := disk.ReadHolder(s.fs, name); e != nil {
+			return nil, err
+		} else if alive, e := h.Running(); e != nil || alive {
+			return nil, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func (s *Site) openCatalog(ctx context.Context) error {
@@ -228,7 +244,7 @@ func (s *Site) openLibrary(ctx context.Context) error {
 	}
 	s.atEnd(s.spool.Close)
 	s.lib, err = library.Open(ctx, library.Options{
-		Dir: s.cfg.path(s.cfg.Journal), FS: s.fs, Catalog: s.cat, Tree: s.tree, Spool: spooler{s.spool},
+		Dir: s.cfg.path(s.cfg.Journal), FS: s.fs, Catalog: s.cat, Tree: s.tree, Spool: s.spool,
 		Fits: fits, MinRate: int64(s.cfg.Spool.MinRate), Logger: s.log.Named("library"), Step: s.step,
 	})
 	if err != nil {
@@ -283,7 +299,7 @@ func (s *Site) openRobots(context.Context) error {
 }
 
 // startMovers starts one mover per drive. They are the first to end.
-func (s *Site) startMovers(context.Context) error {
+func (s *Site) startMovers(open context.Context) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
 	s.atEnd(func() error {
@@ -299,6 +315,17 @@ func (s *Site) startMovers(context.Context) error {
 			return err
 		}
 		s.movers = append(s.movers, m)
+	}
+	var prepare sync.WaitGroup
+	for _, m := range s.movers {
+		prepare.Go(func() {
+			if err := m.Prepare(open); err != nil {
+				s.log.Warn("drive is not ready", "drive", m.Name(), "error", err)
+			}
+		})
+	}
+	prepare.Wait()
+	for _, m := range s.movers {
 		g.Go(func() error { return m.Run(ctx) })
 	}
 	return nil

@@ -33,7 +33,9 @@ type Control interface {
 
 	// Outcome blocks until the request is settled and gives its record or its error. The
 	// outcome of a write may be asked long after it ended.
-	Outcome(ctx context.Context, id catalog.RequestID) (Record, error)
+	//
+	// A write counts as settled at the given level, or when it has ended; level 0 is the one that its Put asked for.
+	Outcome(ctx context.Context, id catalog.RequestID, level catalog.Level) (Record, error)
 
 	// Stat tells about one file by key or by BFID.
 	Stat(ctx context.Context, key string) (Record, error)

@@ -257,7 +257,7 @@ func (s *site) Await(ctx context.Context, id enstore.RequestID) (wire.Turn, erro
 func (s *site) take(a act, r *request, c *wire.Conn) {
 	switch a {
 	case refuse:
-		c.Refuse(wire.Errorf(wire.Restart, "volume VO1234", "full"))
+		c.Refuse(wire.Errorf(wire.Busy, "volume VO1234", "full"))
 		return
 	case cutAtOnce:
 		return
@@ -315,7 +315,7 @@ func (s *site) give(a act, r *request, c *wire.Conn) {
 	s.mu.Unlock()
 	switch a {
 	case refuse:
-		c.Fail(wire.Errorf(wire.Restart, "drive0", "went away"))
+		c.Refuse(wire.Errorf(wire.Busy, "drive0", "went on to other work"))
 		return
 	case cutAtOnce:
 		return

@@ -70,7 +70,8 @@ type Reader struct {
 	record   Record
 	size     int64  // delivered
 	sum      uint32 // of that
-	attempts int
+	attempts int    // that failed
+	turns    int    // that came to nothing
 	err      error
 }
 
@@ -123,8 +124,12 @@ func (r *Reader) Read(p []byte) (int, error) {
 			r.err = contextError(r.ctx, err, r.key)
 			return n, r.err
 		}
-		r.attempts++
-		if !again(err) || r.attempts >= r.c.opts.Attempts {
+		if turnedAway(err) {
+			r.turns++
+		} else {
+			r.attempts++
+		}
+		if !again(err) || r.attempts >= r.c.opts.Attempts || r.turns >= turns {
 			r.err = r.lost(err)
 			return n, r.err
 		}
@@ -132,7 +137,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil
 		}
-		if err := pause(r.ctx, r.attempts); err != nil {
+		if err := pause(r.ctx, r.attempts+r.turns); err != nil {
 			r.err = contextError(r.ctx, err, r.key)
 			return 0, r.err
 		}

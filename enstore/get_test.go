@@ -25,6 +25,7 @@ func TestGet(t *testing.T) {
 	}{
 		{"plain", []act{serve}, nil, 0},
 		{"trouble before any byte", []act{noShow, cutAtOnce, refuse, serve}, nil, 0},
+		{"turned away more often than it may fail", []act{refuse, refuse, refuse, refuse, refuse, refuse, serve}, nil, 0},
 		{"cut inside", []act{cutInside, cutInside, serve}, nil, 0},
 		{"cut inside, and settled", []act{cutInsideLost, serve}, nil, 0},
 		{"always cut inside", []act{cutInside}, enstore.ErrRestart, 1 << 19},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/enstore-go/sdk/enstore"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/matryer/is"
+	"golang.org/x/sync/errgroup"
 )
 
 func bytesOf(n int) []byte {
@@ -364,6 +366,43 @@ func TestPutFileOfBadSources(t *testing.T) {
 	rec, err := c.PutFile(t.Context(), "/raw/e", filepath.Join(dir, "empty"), enstore.PutOptions{})
 	is.NoErr(err)
 	is.Equal(rec.Size, int64(0))
+}
+
+func TestManyFilesAtOnce(t *testing.T) {
+	is := is.New(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	var acts []act
+	for range 150 {
+		acts = append(acts, []act{serve, refuse, noShow, cutAtOnce, cutInside, cutInsideLost, cutAfterEnd, cached}[r.IntN(8)])
+	}
+	s := newSite(t, append(acts, serve)...)
+	c := enstore.New(s, &enstore.Options{Attempts: 100})
+	defer c.Close()
+	dir := t.TempDir()
+	var g errgroup.Group
+	for i := range 40 {
+		data := bytesOf(1000 * (i + 1))
+		key, path := fmt.Sprintf("/raw/f%d", i), filepath.Join(dir, fmt.Sprint(i))
+		is.NoErr(os.WriteFile(path, data, 0o600))
+		g.Go(func() error {
+			if _, err := c.PutFile(t.Context(), key, path, enstore.PutOptions{}); err != nil {
+				return err
+			}
+			if !bytes.Equal(s.content(key), data) {
+				return fmt.Errorf("%s is stored wrong", key)
+			}
+			back := path + ".back"
+			if _, err := c.GetFile(t.Context(), key, back, enstore.GetOptions{}); err != nil {
+				return err
+			}
+			got, err := os.ReadFile(back)
+			if err == nil && !bytes.Equal(got, data) {
+				return fmt.Errorf("%s came back wrong", key)
+			}
+			return err
+		})
+	}
+	is.NoErr(g.Wait())
 }
 
 func TestPutFileIsCancelled(t *testing.T) {

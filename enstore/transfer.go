@@ -103,7 +103,7 @@ func (c *Client) connect(ctx context.Context, id RequestID, dir wire.Direction, 
 		if ctx.Err() != nil || !wire.Refused(err) && !broken(err) {
 			return nil, nil, err
 		}
-		if wire.Refused(err) && !again(err) && KindOf(err) != wire.Busy {
+		if wire.Refused(err) && !again(err) {
 			return nil, nil, err // it would be no better the next time
 		}
 		last = err
@@ -123,7 +123,12 @@ func broken(err error) bool {
 }
 
 // again tells whether the failure was not the file's own, so that another attempt makes sense.
-func again(err error) bool { return broken(err) || KindOf(err) == wire.Restart }
+func again(err error) bool {
+	return broken(err) || KindOf(err) == wire.Restart || turnedAway(err)
+}
+
+// turnedAway tells whether a mover had no time for the request: it was not begun.
+func turnedAway(err error) bool { return KindOf(err) == wire.Busy }
 
 // outcome asks what has become of a request, patiently while the site cannot be reached.
 func (c *Client) outcome(ctx context.Context, id RequestID, level Level) (Record, error) {

@@ -68,6 +68,7 @@ type (
 	recordJSON Record
 	entryJSON  Entry
 	eventJSON  Event
+	assignJSON Assignment
 
 	putWire struct {
 		putJSON
@@ -88,6 +89,15 @@ type (
 	eventWire struct {
 		eventJSON
 		Subject catalog.Bytes `json:"subject"`
+	}
+	assignWire struct {
+		assignJSON
+		Name catalog.Bytes `json:"name,omitempty"`
+		File *fileWire     `json:"file,omitempty"`
+	}
+	fileWire struct {
+		catalog.File
+		Path catalog.Bytes
 	}
 )
 
@@ -168,5 +178,29 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	}
 	*e = Event(w.eventJSON)
 	e.Subject = string(w.Subject)
+	return nil
+}
+
+// MarshalJSON keeps names that are not UTF-8.
+func (a Assignment) MarshalJSON() ([]byte, error) {
+	w := assignWire{assignJSON: assignJSON(a), Name: catalog.Bytes(a.Name)}
+	if a.File != nil {
+		w.File = &fileWire{*a.File, catalog.Bytes(a.File.Path)}
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads what MarshalJSON gives.
+func (a *Assignment) UnmarshalJSON(data []byte) error {
+	w := assignWire{}
+	if err := strict(data, &w); err != nil {
+		return err
+	}
+	*a = Assignment(w.assignJSON)
+	a.Name = string(w.Name)
+	if w.File != nil {
+		w.File.File.Path = string(w.File.Path)
+		a.File = &w.File.File
+	}
 	return nil
 }

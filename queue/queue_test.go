@@ -34,7 +34,6 @@ type desk struct {
 	is  *is.I
 	m   *queue.Machine
 	now time.Time
-	n   int
 }
 
 func newDesk(t *testing.T, s queue.Settings) *desk {

@@ -244,7 +244,7 @@ func (l *Library) pause(ctx context.Context, a <-chan struct{}, b <-chan time.Ti
 	return nil
 }
 
-// outcome tells how a request ended, if it has, as far as its client cares.
+// outcome tells how a request ended, if it has, or that it has reached a level; 0 is the one that its Put asked for.
 func (r *request) outcome(level catalog.Level) (rec *wire.Record, err error, over bool) {
 	if level == 0 && r.put != nil {
 		level = r.put.Level

@@ -1,6 +1,7 @@
 package library_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -64,7 +65,10 @@ func TestCachedIsEnoughForWhoAskedForIt(t *testing.T) {
 		b.is.Equal(pending.Adler, uint32(77))
 		_, ok = b.lib.Pending("/d/b")
 		b.is.True(!ok)
-		time.Sleep(24 * time.Hour) // nobody has to wait for it
+		ctx, stop := context.WithTimeout(b.ctx, 24*time.Hour) // nobody has to wait for it
+		defer stop()
+		_, err = b.lib.Outcome(ctx, p.ID, catalog.OnTape)
+		b.is.Equal(err, context.DeadlineExceeded) // but one can
 		b.is.Equal(len(b.lib.Requests()), 1)
 	})
 }

@@ -186,7 +186,7 @@ func ParseConfig(text string) (*Config, error) {
 	var pe toml.ParseError
 	switch {
 	case errors.As(err, &pe):
-		return nil, fmt.Errorf("%w: line %d: %s", ErrConfig, pe.Position.Line, pe.Error())
+		return nil, fmt.Errorf("%w: line %d: %s", ErrConfig, pe.Position.Line, pe.Message)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -263,57 +263,6 @@ const (
 	minBlock = 64 << 10
 	maxBlock = 1 << 20
 )
-
-func (c *Config) check() error {
-	bad := func(format string, a ...any) error { return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, a...)) }
-	if len(c.Drives) == 0 {
-		return bad("no [drive.NAME] table: a site needs a drive")
-	}
-	if b := c.Volumes.BlockSize; b < minBlock || b > maxBlock {
-		return bad("volumes.block_size is %d: want %d to %d", b, minBlock, maxBlock)
-	}
-	if c.Tags.Width < 1 {
-		return bad("tags.file_family_width is %d: want at least 1", c.Tags.Width)
-	}
-	if _, err := catalog.ParseLibraryName(c.Tags.Library); err != nil {
-		return bad("tags.library: %v", err)
-	}
-	if _, err := catalog.ParseFamily(c.Tags.Group + "." + c.Tags.Family + "." + c.Tags.Wrapper); err != nil {
-		return bad("tags: %v", err)
-	}
-	for name, r := range c.Robots {
-		if r.Plugin == "" {
-			return bad("robot.%s.plugin is missing: name a built-in plugin (robot-file) or an absolute path", name)
-		}
-	}
-	bays := map[string]string{}
-	for _, name := range c.driveNames() {
-		d := c.Drives[name]
-		if d.Plugin == "" {
-			return bad("drive.%s.plugin is missing: name a built-in plugin (drive-file) or an absolute path", name)
-		}
-		if _, ok := c.Robots[d.Robot]; !ok {
-			return bad("drive.%s.robot: there is no robot %q", name, d.Robot)
-		}
-		if d.Number < 0 {
-			return bad("drive.%s.number is %d: want 0 or more", name, d.Number)
-		}
-		bay := fmt.Sprintf("%s/%d", d.Robot, d.Number)
-		if other := bays[bay]; other != "" {
-			return bad("drive.%s and drive.%s are both number %d of robot %s", other, name, d.Number, d.Robot)
-		}
-		bays[bay] = name
-		if len(d.Libraries) == 0 {
-			return bad("drive.%s.libraries is empty", name)
-		}
-		for _, l := range d.Libraries {
-			if _, err := catalog.ParseLibraryName(l); err != nil {
-				return bad("drive.%s.libraries: %v", name, err)
-			}
-		}
-	}
-	return nil
-}
 
 // Libraries lists the libraries that the drives serve, in order.
 func (c *Config) Libraries() []catalog.LibraryName {

@@ -95,8 +95,13 @@ func (c *control) Remove(ctx context.Context, key string) error {
 	return asError(c.tree.Remove(ctx, key, "client"), "remove", key)
 }
 
-// SetTag sets or clears a tag of a directory.
+// SetTag sets or clears a tag of a directory. A wrapper must be one that the site writes.
 func (c *control) SetTag(ctx context.Context, dir string, tag wire.Tag, value string) error {
+	if tag == wire.TagWrapper && value != "" {
+		if _, err := format(value); err != nil {
+			return asError(err, "tag", dir)
+		}
+	}
 	return asError(c.tree.SetTag(ctx, dir, namespace.Tag(tag), value), "tag", dir)
 }
 

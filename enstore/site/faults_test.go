@@ -43,9 +43,9 @@ type shape struct {
 	drives   int
 	volumes  int // -1: none
 	capacity int64
-	config   string            // appended to the site file
+	config   string              // appended to the site file
 	edit     func(string) string // changes the site file
-	prepare  func(dir string)  // before the site is opened
+	prepare  func(dir string)    // before the site is opened
 }
 
 // patience bounds a test's waits.
@@ -278,9 +278,9 @@ func (f *faulty) walk(dir string, keys *[]string) {
 	slices.Sort(*keys)
 }
 
-func (f *faulty) volume(l catalog.Label) catalog.Volume {
+func (f *faulty) volume(l catalog.Label) *catalog.Volume {
 	f.t.Helper()
 	v, err := f.s.Catalog().Volume(f.ctx, l)
 	f.is.NoErr(err)
-	return v
+	return &v
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/enstore/mover"
@@ -39,29 +40,44 @@ func (s *Site) AddVolumes(ctx context.Context, labels []catalog.Label, o VolumeO
 	if o.BlockSize < minBlock || o.BlockSize > maxBlock {
 		return fmt.Errorf("add volumes: block size %d: want %d to %d", o.BlockSize, minBlock, maxBlock)
 	}
+	if libs := s.cfg.Libraries(); !slices.Contains(libs, o.Library) {
+		return fmt.Errorf("add volumes: library %q: no drive serves it, the drives serve %q: %w", o.Library, libs, catalog.ErrInvalid)
+	}
 	images, err := s.imageLibrary(o.Library)
 	if err != nil {
 		return err
+	}
+	taken := map[string]bool{}
+	for v, err := range s.cat.Volumes(ctx, catalog.Filter{}) {
+		if err != nil {
+			return fmt.Errorf("add volumes: %w", err)
+		}
+		taken[v.Label.OnTape()] = true
 	}
 	for _, l := range labels {
 		if _, err := catalog.ParseLabel(string(l)); err != nil {
 			return fmt.Errorf("add volumes: %w", err)
 		}
-		v := catalog.Volume{Label: l, Library: o.Library, Family: o.Family, MediaType: o.MediaType, BlockSize: o.BlockSize, Capacity: o.Capacity, Remaining: o.Capacity, Comment: o.Comment}
-		if err := s.cat.AddVolume(ctx, v); err != nil {
-			return fmt.Errorf("add volumes: %w", err)
-		}
-		if images == "" {
-			continue
-		}
-		// A cartridge that is there already was left by an addition that was cut short; what
-		// is on it, if anything, is the label check's matter.
-		err := filetape.AddVolume(s.fs, images, string(l), filetape.VolumeOptions{Capacity: o.Capacity})
-		if err != nil && !errors.Is(err, filetape.ErrExists) {
+		if err := s.addVolume(ctx, l, images, taken, o); err != nil {
 			return fmt.Errorf("add volumes: %w", err)
 		}
 	}
 	return nil
+}
+
+// addVolume adds one volume. Its cartridge comes first: a volume without one would be chosen and could
+// not be mounted, while a cartridge without a volume is nobody's until the volume is added again.
+func (s *Site) addVolume(ctx context.Context, l catalog.Label, images string, taken map[string]bool, o VolumeOptions) error {
+	v := catalog.Volume{Label: l, Library: o.Library, Family: o.Family, MediaType: o.MediaType, BlockSize: o.BlockSize, Capacity: o.Capacity, Remaining: o.Capacity, Comment: o.Comment}
+	if images == "" || taken[l.OnTape()] {
+		return s.cat.AddVolume(ctx, v) // which says what is wrong
+	}
+	// What is on a cartridge that is there already, if anything, is the label check's matter.
+	err := filetape.AddVolume(s.fs, images, string(l), filetape.VolumeOptions{Capacity: o.Capacity})
+	if err != nil && !errors.Is(err, filetape.ErrExists) {
+		return err
+	}
+	return s.cat.AddVolume(ctx, v)
 }
 
 // imageLibrary is the directory of tape images that serves a library, or "" if real robots do.

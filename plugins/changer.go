@@ -17,7 +17,6 @@ type remoteChanger struct {
 	rpc       pluginpb.ChangerClient
 	id        driver.Identity
 	caps      driver.ChangerCapabilities
-	limit     time.Duration
 	closeOnce sync.Once
 }
 

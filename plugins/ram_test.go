@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +22,6 @@ type ram struct {
 	conf ramConfig
 	lock *os.File
 
-	mu     sync.Mutex
 	closed chan struct{}
 	tape   []object
 	at     int64

@@ -61,12 +61,6 @@ func (g *group) room() int64 {
 	return g.grant.Volume.Remaining - g.bytes
 }
 
-func (g *group) empty() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.files) == 0
-}
-
 // add takes a file whose filemark has been sent, and flushes if the policy says so.
 func (g *group) add(w written) error {
 	g.mu.Lock()

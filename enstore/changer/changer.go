@@ -144,5 +144,8 @@ func (r *Robot) Close() error {
 	}
 	err := r.c.Close()
 	r.c = nil
+	if errors.Is(err, tape.ErrGone) {
+		return nil // its process has died: there is nothing left to close
+	}
 	return err
 }

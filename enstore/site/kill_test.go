@@ -41,6 +41,7 @@ const (
 	envStep  = "ENSTORE_KILL_STEP"  // at which step to die
 	envCount = "ENSTORE_KILL_COUNT" // at which time that it is reached, from 1
 	envSeed  = "ENSTORE_KILL_SEED"  // of the work
+	envWhom  = "ENSTORE_KILL_WHOM"  // "plugins": its plugins die, not the victim itself
 	envMore  = "ENSTORE_KILLS"      // how many random kills; default 60
 )
 
@@ -98,10 +99,15 @@ func victim(ctx context.Context, dir, die string, count int, seed uint64) error 
 		if n == 1 {
 			say("step %s", name)
 		}
-		if name == die && n == count {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+		if name != die || n != count {
+			return
 		}
+		if os.Getenv(envWhom) == "plugins" {
+			killChildren()
+			return
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
 	}
 	s, err := site.Open(ctx, dir, &site.Options{Step: step})
 	if err != nil {
@@ -127,8 +133,36 @@ func victim(ctx context.Context, dir, die string, count int, seed uint64) error 
 	return nil
 }
 
-// put streams one file; spooled ones state no size.
-func put(ctx context.Context, c *enstore.Client, key string, spooled bool, say func(string, ...any)) error {
+// killChildren kills the plugin processes of this process.
+func killChildren() {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		_, after, _ := strings.Cut(string(b), ") ")
+		if f := strings.Fields(after); len(f) > 1 && f[1] == strconv.Itoa(os.Getpid()) {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}
+}
+
+// put streams one file, and does so again when it is told that nothing of it is safe, as a program
+// with a buffer of its own would.
+func put(ctx context.Context, c *enstore.Client, key string, spooled bool, say func(string, ...any)) (err error) {
+	for range 10 {
+		if err = putOnce(ctx, c, key, spooled, say); !errors.Is(err, enstore.ErrRestart) {
+			return err
+		}
+	}
+	return err
+}
+
+// putOnce streams one file; spooled ones state no size.
+func putOnce(ctx context.Context, c *enstore.Client, key string, spooled bool, say func(string, ...any)) error {
 	b := content(key)
 	o := enstore.PutOptions{Size: int64(len(b))}
 	if spooled {
@@ -390,6 +424,32 @@ func TestKilledAtEveryStep(t *testing.T) {
 				if err := inspect(context.Background(), dir, acks, seed); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
+			}
+		})
+	}
+}
+
+// TestPluginsKilledAtEveryStep kills the drive and robot processes at each step. The site goes on:
+// whoever was told to send a file again does so, and everything is stored in the end.
+func TestPluginsKilledAtEveryStep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long: kills at every step")
+	}
+	t.Setenv(envWhom, "plugins")
+	is := is.New(t)
+	dry := runVictim(t, newSite(t), "", 0, 1, 0)
+	is.True(dry.done)
+	slices.Sort(dry.steps)
+	for _, step := range dry.steps {
+		t.Run(step, func(t *testing.T) {
+			dir := newSite(t)
+			seed := uint64(200)
+			got := runVictim(t, dir, step, 1, seed, 0)
+			if !got.done || len(got.acks) != 24 {
+				t.Fatalf("seed %d: done %v, %d of 24 files acknowledged", seed, got.done, len(got.acks))
+			}
+			if err := inspect(context.Background(), dir, got.acks, seed); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/enstore-go/sdk/enstore/site"
 	"github.com/enstore-go/sdk/enstore/wire"
@@ -110,6 +111,8 @@ func advice(err error) string {
 		return "Another process has this site open; wait for it to end."
 	case errors.Is(err, tape.ErrNotBlank):
 		return "If what is on the cartridge may be lost, give its present label: --overwrite LABEL"
+	case errors.Is(err, syscall.ENOSPC):
+		return "The disk is full."
 	case errors.Is(err, wire.ErrNoSpace):
 		return "See: enstore volume ls\nAdd volumes with: enstore volume add LABEL..."
 	case errors.Is(err, wire.ErrRestart):

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/matryer/is"
@@ -103,26 +102,31 @@ func TestSiteFile(t *testing.T) {
 }
 
 // While a process has the site open no other one has; an interrupt ends it, and leaves nothing half
-// done.
+// done, whether the stream went to the disk first or straight to tape.
 func TestInUseAndInterrupted(t *testing.T) {
-	is := is.New(t)
-	newSite(t)
-	c := process(t, "put", "-", "/stream")
-	in, err := c.StdinPipe()
-	is.NoErr(err)
-	var errOut bytes.Buffer
-	c.Stderr = &errOut
-	is.NoErr(c.Start())
-	_, err = io.Copy(in, bytes.NewReader(wrappertest.Data(3_000_000))) // so much fits in no pipe: it is being stored
-	is.NoErr(err)
-	bad(t, 5, []string{"in use", "wait"}, "ls")
+	for _, args := range [][]string{{"put", "-", "/stream"}, {"put", "--size", "10000000", "-", "/stream"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			is := is.New(t)
+			site := newSite(t)
+			c := process(t, args...)
+			in, err := c.StdinPipe()
+			is.NoErr(err)
+			var errOut bytes.Buffer
+			c.Stderr = &errOut
+			is.NoErr(c.Start())
+			_, err = io.Copy(in, bytes.NewReader(wrappertest.Data(3_000_000))) // so much fits in no pipe: it is being stored
+			is.NoErr(err)
+			bad(t, 5, []string{"in use", "wait"}, "ls")
 
-	is.NoErr(c.Process.Signal(syscall.SIGINT))
-	is.True(c.Wait() != nil)
-	is.Equal(c.ProcessState.ExitCode(), 130)
-	is.True(strings.Contains(errOut.String(), "interrupted"))
-	is.Equal(good(t, "ls"), "")
-	good(t, "put", write(t, filepath.Join(t.TempDir(), "src"), []byte("x")), "/after")
+			is.NoErr(c.Process.Signal(os.Interrupt))
+			is.True(c.Wait() != nil)
+			is.Equal(c.ProcessState.ExitCode(), 130)
+			is.True(strings.Contains(errOut.String(), "interrupted"))
+			is.Equal(good(t, "ls"), "")
+			good(t, "put", write(t, filepath.Join(t.TempDir(), "src"), []byte("x")), "/after")
+			good(t, "tape", "verify", filepath.Join(site, "tapes", "volumes", "VO0001.tap"))
+		})
+	}
 }
 
 func TestNoVolumes(t *testing.T) {

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	os.Unsetenv("ENSTORE_SITE")
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each plugin would take a second to end
 	os.Exit(m.Run())
 }
 

@@ -193,7 +193,6 @@ func TestStreams(t *testing.T) {
 	} {
 		r := piped(t, c.in, strings.Fields(c.args)...)
 		is.Equal(r.code, c.code)
-		t.Log(r.err)
 		is.True(strings.Contains(r.err, c.say))
 		is.Equal(command(t, "stat", "/x").code, 3)
 	}

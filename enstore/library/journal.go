@@ -92,6 +92,7 @@ type journal struct {
 // batch is what goes into the next frame.
 type batch struct {
 	payload []byte
+	awaited bool // somebody waits until it is durable
 	done    bool
 	err     error
 }
@@ -240,11 +241,11 @@ func (j *journal) commit(rec []byte) error {
 	if len(rec) > maxRecord {
 		return fmt.Errorf("journal %s: record of %d bytes, %d is the most", j.name, len(rec), maxRecord)
 	}
-	b := j.append(rec)
+	b := j.append(rec, true)
 	j.io.Lock()
 	defer j.io.Unlock()
 	if !b.done {
-		j.flush(true)
+		j.flush()
 	}
 	return b.err
 }
@@ -252,14 +253,15 @@ func (j *journal) commit(rec []byte) error {
 // add appends a record that becomes durable with the next commit, if there is one. It does no input or output.
 func (j *journal) add(rec []byte) {
 	if len(rec) <= maxRecord {
-		j.append(rec)
+		j.append(rec, false)
 	}
 }
 
-func (j *journal) append(rec []byte) *batch {
+func (j *journal) append(rec []byte, awaited bool) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	b := j.cur
+	b.awaited = b.awaited || awaited
 	b.payload = binary.BigEndian.AppendUint32(b.payload, uint32(len(rec)))
 	b.payload = append(b.payload, rec...)
 	return b
@@ -272,19 +274,19 @@ func (j *journal) relieve() {
 	j.mu.Unlock()
 	if much {
 		j.io.Lock()
-		j.flush(false)
+		j.flush()
 		j.io.Unlock()
 	}
 }
 
-// flush writes the current batch as one frame, and syncs if asked. Caller holds io.
-func (j *journal) flush(sync bool) {
+// flush writes the current batch as one frame, and syncs it if somebody waits for that. Caller holds io.
+func (j *journal) flush() {
 	j.mu.Lock()
 	b := j.cur
 	j.cur = &batch{}
 	j.mu.Unlock()
 	b.done = true
-	b.err = j.write(b.payload, sync)
+	b.err = j.write(b.payload, b.awaited)
 	if b.err == nil && j.end > j.most && j.end > 2*j.floor {
 		if err := j.rotate(); err != nil {
 			j.floor = j.end // not again at once
@@ -436,7 +438,8 @@ func (j *journal) close() error {
 	b := j.cur
 	var err error
 	if len(b.payload) > 0 || j.end > j.stable {
-		j.flush(true)
+		b.awaited = true
+		j.flush()
 		err = b.err
 	}
 	err = errors.Join(err, j.file.Close())

@@ -274,3 +274,24 @@ func FuzzJournal(f *testing.F) {
 		})
 	})
 }
+
+func TestRecordThatIsAwaitedIsSyncedWhoeverWritesIt(t *testing.T) {
+	is := is.New(t)
+	fsys := disk.NewForgetful()
+	j, _, err := openTest(fsys, 1<<20)
+	is.NoErr(err)
+	j.io.Lock() // somebody is writing
+	done := make(chan error, 1)
+	go func() { done <- j.commit([]byte("accepted")) }()
+	for waiting := false; !waiting; {
+		j.mu.Lock()
+		waiting = len(j.cur.payload) > 0
+		j.mu.Unlock()
+	}
+	j.flush() // relieve was faster than the committer
+	j.io.Unlock()
+	is.NoErr(<-done)
+	_, found, err := openTest(fsys.Crash(nil), 1<<20)
+	is.NoErr(err)
+	is.Equal(found, []string{"accepted"})
+}

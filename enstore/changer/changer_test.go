@@ -1,0 +1,147 @@
+package changer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/enstore-go/sdk/enstore/changer"
+	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/driver"
+	"github.com/enstore-go/sdk/tape/faulty"
+	"github.com/enstore-go/sdk/tape/memtape"
+	"github.com/matryer/is"
+)
+
+func library(t *testing.T, drives int, labels ...string) *memtape.Library {
+	t.Helper()
+	lib := memtape.New(memtape.Options{Drives: drives})
+	for _, l := range labels {
+		if _, err := lib.AddVolume(l, memtape.VolumeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return lib
+}
+
+// opens returns an open function over the library's robot that counts its calls, and wraps the n-th
+// robot with the n-th list of rules.
+func opens(lib *memtape.Library, rules ...[]faulty.Rule) (func(context.Context) (*tape.Changer, error), *int) {
+	n := 0
+	return func(ctx context.Context) (*tape.Changer, error) {
+		dev, err := lib.OpenChanger()
+		if err != nil {
+			return nil, err
+		}
+		if n < len(rules) {
+			dev = faulty.Changer(dev, rules[n]...)
+		}
+		n++
+		return tape.NewChanger(ctx, dev, nil)
+	}, &n
+}
+
+func inDrive(t *testing.T, r *changer.Robot, drive int) string {
+	t.Helper()
+	es, err := r.Inventory(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range es {
+		if e.Kind == driver.DriveBay && e.Drive == drive {
+			return e.Label
+		}
+	}
+	return ""
+}
+
+func TestMountAndDismount(t *testing.T) {
+	is := is.New(t)
+	open, n := opens(library(t, 2, "VO0001", "VO0002"))
+	r := changer.New(open, nil)
+	is.Equal(*n, 0) // nothing is opened before it is needed
+	ctx := t.Context()
+	is.NoErr(r.Mount(ctx, "VO0001", 1))
+	is.NoErr(r.Mount(ctx, "VO0001", 1)) // it is there already
+	is.Equal(inDrive(t, r, 1), "VO0001")
+	is.True(errors.Is(r.Mount(ctx, "VO0001", 0), tape.ErrInOtherDrive))
+	is.True(errors.Is(r.Mount(ctx, "VO0002", 1), tape.ErrDriveFull))
+	is.NoErr(r.Dismount(ctx, "VO0001", 1))
+	is.NoErr(r.Dismount(ctx, "VO0001", 1)) // it has left already
+	is.Equal(inDrive(t, r, 1), "")
+	is.NoErr(r.Close())
+	is.NoErr(r.Close())
+	is.True(errors.Is(r.Mount(ctx, "VO0001", 1), changer.ErrClosed))
+}
+
+func TestManyOrdersAtOnce(t *testing.T) {
+	is := is.New(t)
+	const drives = 4
+	var labels []string
+	for i := range drives {
+		labels = append(labels, fmt.Sprintf("VO%04d", i))
+	}
+	open, _ := opens(library(t, drives, labels...))
+	r := changer.New(open, nil)
+	defer r.Close()
+	var wg sync.WaitGroup
+	for i, l := range labels {
+		wg.Go(func() {
+			for range 20 {
+				if err := errors.Join(r.Mount(t.Context(), l, i), r.Dismount(t.Context(), l, i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	is.Equal(inDrive(t, r, 0), "")
+}
+
+func TestAChangerWhoseProcessDiedIsOpenedAgain(t *testing.T) {
+	is := is.New(t)
+	lib := library(t, 1, "VO0001")
+	open, n := opens(lib, []faulty.Rule{{Op: faulty.Move, Outcome: driver.OutcomeGone}})
+	r := changer.New(open, nil)
+	defer r.Close()
+	err := r.Mount(t.Context(), "VO0001", 0)
+	is.True(errors.Is(err, tape.ErrGone))
+	is.NoErr(r.Mount(t.Context(), "VO0001", 0))
+	is.Equal(*n, 2)
+}
+
+func TestARobotThatCannotBeOpened(t *testing.T) {
+	is := is.New(t)
+	broken := errors.New("no such robot")
+	r := changer.New(func(context.Context) (*tape.Changer, error) { return nil, broken }, nil)
+	is.True(errors.Is(r.Mount(t.Context(), "VO0001", 0), broken))
+	is.NoErr(r.Close())
+}
+
+func TestAnOrderWhoseCallerIsGoneDoesNotWait(t *testing.T) {
+	is := is.New(t)
+	open, _ := opens(library(t, 1, "VO0001"))
+	r := changer.New(open, nil)
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	is.True(errors.Is(r.Mount(ctx, "VO0001", 0), context.Canceled))
+	is.NoErr(r.Mount(t.Context(), "VO0001", 0))
+}
+
+func ExampleRobot() {
+	lib := memtape.New(memtape.Options{Drives: 1})
+	lib.AddVolume("VO0001", memtape.VolumeOptions{})
+	robot := changer.New(func(ctx context.Context) (*tape.Changer, error) {
+		return tape.NewChanger(ctx, lib.Changer(), nil)
+	}, nil)
+	defer robot.Close()
+	ctx := context.Background()
+	fmt.Println(robot.Mount(ctx, "VO0001", 0))
+	fmt.Println(robot.Dismount(ctx, "VO0001", 0))
+	// Output:
+	// <nil>
+	// <nil>
+}

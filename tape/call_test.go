@@ -113,6 +113,32 @@ func TestCallerGivesUp(t *testing.T) {
 	})
 }
 
+// A command that was given up before the drive heard of it costs nothing: not even on a drive that
+// could not tell the position again.
+func TestCallerGivesUpBeforeTheDrive(t *testing.T) {
+	everyKind(t, func(t *testing.T, _ *memtape.Library, d *tape.Drive) {
+		is := is.New(t)
+		l := load(t, d)
+		put(t, l, "L|a")
+		at := l.Position()
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := l.WriteBlock(over, []byte("x"))
+		is.True(errors.Is(err, context.Canceled))
+		_, err = l.WriteFilemarks(over, 1)
+		is.True(errors.Is(err, context.Canceled))
+		_, err = l.Sync(over)
+		is.True(errors.Is(err, context.Canceled))
+		is.True(errors.Is(l.Rewind(over), context.Canceled))
+		is.Equal(l.Position(), at)
+		is.NoErr(l.WriteErr())
+		put(t, l, "b|")
+		sync(t, l)
+		is.NoErr(l.LocateFile(t.Context(), 1))
+		is.Equal(get(t, l), "ab|")
+	})
+}
+
 // Calls from several goroutines reach the driver one by one.
 func TestOneCallAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -243,6 +243,9 @@ func (l *Load) compare(ctx context.Context, op string) (driver.Position, error) 
 // recover finds the place again after a failed command that may have moved the tape. If the
 // drive cannot tell, the place is lost until a rewind or locate.
 func (l *Load) recover(ctx context.Context, op string, cause error) {
+	if _, told := errors.AsType[*driver.Error](cause); !told {
+		return // the command never reached the drive
+	}
 	switch OutcomeOf(cause) {
 	case driver.OutcomeIllegalRequest, driver.OutcomeAborted, driver.OutcomeWriteProtected:
 		if !deferred(cause) {

@@ -1,6 +1,7 @@
 package tape_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -332,4 +333,60 @@ func TestStats(t *testing.T) {
 	is.Equal(d.Stats().Loads, int64(2))
 	is.Equal(d.Stats().Unloads, int64(1))
 	is.Equal(d.Stats().BlocksRead, int64(3))
+}
+
+// liar is a drive that makes one space backwards wrong.
+type liar struct {
+	driver.Drive
+	space func(kind driver.Space, n int64) (int64, driver.Condition, bool)
+}
+
+func (d *liar) Space(ctx context.Context, kind driver.Space, n int64) (int64, driver.Condition, error) {
+	if passed, c, lies := d.space(kind, n); lies {
+		return passed, c, nil
+	}
+	return d.Drive.Space(ctx, kind, n)
+}
+
+// A place where the count says that a file begins, and no filemark precedes it, is not written.
+func TestCheckEndWantsAFilemarkBefore(t *testing.T) {
+	is := is.New(t)
+	lib := memtape.New(memtape.Options{})
+	_, err := lib.AddVolume("VO0001", memtape.VolumeOptions{})
+	is.NoErr(err)
+	is.NoErr(lib.Insert("VO0001", 0))
+	dev := &liar{Drive: lib.Drive(0), space: func(driver.Space, int64) (int64, driver.Condition, bool) { return 0, 0, false }}
+	l := load(t, over(t, dev))
+	put(t, l, "L|ab|")
+	sync(t, l)
+	dev.space = func(kind driver.Space, n int64) (int64, driver.Condition, bool) {
+		if kind != driver.SpaceBlocks || n != -1 {
+			return 0, 0, false
+		}
+		p, err := dev.Position(t.Context())
+		is.NoErr(err)
+		is.NoErr(dev.Locate(t.Context(), p.Block-1)) // over a block, it says
+		return 1, driver.NoCondition, true
+	}
+	_, err = l.CheckEnd(t.Context(), 2)
+	is.True(errors.Is(err, tape.ErrPosition))
+	is.True(l.Err() != nil)
+}
+
+// Fewer filemarks behind than were counted: the load is over.
+func TestLocateFileFindsTooFewFilemarks(t *testing.T) {
+	is := is.New(t)
+	lib := memtape.New(memtape.Options{NoPositions: true, NoLocate: true})
+	_, err := lib.AddVolume("VO0001", memtape.VolumeOptions{})
+	is.NoErr(err)
+	is.NoErr(lib.Insert("VO0001", 0))
+	dev := &liar{Drive: lib.Drive(0), space: func(kind driver.Space, n int64) (int64, driver.Condition, bool) {
+		return 1, driver.LoadPoint, kind == driver.SpaceFilemarks && n < -1
+	}}
+	l := load(t, over(t, dev))
+	put(t, l, "L|a|b|c|d|e|f|")
+	sync(t, l)
+	err = l.LocateFile(t.Context(), 5)
+	is.True(errors.Is(err, tape.ErrPosition))
+	is.True(l.Err() != nil)
 }

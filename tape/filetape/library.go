@@ -414,7 +414,7 @@ func (l library) prepareImage(label string, adopt bool) error {
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("%s: not a file", l.image(label))
 	case err == nil && adopt:
-		return l.fs.SyncDir(l.volumes())
+		return l.syncImage(label)
 	case err == nil && info.Size() > 0:
 		return fmt.Errorf("%s: %w, and is not empty", l.image(label), ErrExists)
 	case adopt:
@@ -431,6 +431,21 @@ func (l library) prepareImage(label string, adopt bool) error {
 	}
 	// Storing the index syncs the directory, and with it the name of the image.
 	return newIndexStore(l.fs, l.image(label)).store(extent{}, nil)
+}
+
+// syncImage makes an image durable that another program has put here.
+func (l library) syncImage(label string) error {
+	f, err := l.fs.OpenFile(l.image(label), os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrPermission) { // it may be there to be read only
+		f, err = l.fs.OpenFile(l.image(label), os.O_RDONLY, 0)
+	}
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return l.fs.SyncDir(l.volumes())
 }
 
 // SetWriteProtect moves the tab of a cartridge, durably. A drive notices it when it next loads the cartridge.

@@ -198,7 +198,10 @@ func TestAdopt(t *testing.T) {
 	f := disk.NewForgetful()
 	is.NoErr(Create(f, "/lib", Options{Drives: 1, Slots: 1}))
 	l := library{f, "/lib"}
-	is.NoErr(disk.WriteFileAtomic(f, l.image("VO0001"), words("label", 0, "one", 0, 0), 0o666))
+	image, err := f.OpenFile(l.image("VO0001"), os.O_RDWR|os.O_CREATE, 0o666) // as cp does it: nothing is synced
+	is.NoErr(err)
+	_, err = image.Write(words("label", 0, "one", 0, 0))
+	is.NoErr(errors.Join(err, image.Close()))
 	is.True(errors.Is(AddVolume(f, "/lib", "VO0001", VolumeOptions{}), ErrExists))
 	is.NoErr(AddVolume(f, "/lib", "VO0001", VolumeOptions{Adopt: true}))
 	c, err := newChanger(l)

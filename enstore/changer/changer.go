@@ -74,6 +74,28 @@ func (r *Robot) Dismount(ctx context.Context, volume string, drive int) error {
 	return r.do(ctx, "dismount", func(c *tape.Changer) error { return c.Dismount(ctx, volume, drive) })
 }
 
+// Clear takes out of the drive whatever cartridge is there, and brings it to a slot. An empty drive is success. The
+// drive must have unloaded it.
+func (r *Robot) Clear(ctx context.Context, drive int) error {
+	return r.do(ctx, "clear", func(c *tape.Changer) error {
+		es, err := c.Inventory(ctx)
+		if err != nil {
+			return err
+		}
+		for _, e := range es {
+			if e.Kind == driver.DriveBay && e.Drive == drive && e.Full {
+				return c.Dismount(ctx, e.Label, drive)
+			}
+		}
+		return nil
+	})
+}
+
+// Open starts the robot, so that a program can tell at once whether it can be. Orders do it by themselves.
+func (r *Robot) Open(ctx context.Context) error {
+	return r.do(ctx, "open", func(*tape.Changer) error { return nil })
+}
+
 // Inventory lists the robot's elements in the order of their addresses.
 func (r *Robot) Inventory(ctx context.Context) ([]driver.Element, error) {
 	var es []driver.Element

@@ -2,5 +2,9 @@ package mover
 
 import "unsafe"
 
-// addr is the address of a slice's first byte; it is only used for alignment.
-func addr(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+// aligned returns a buffer whose address is a multiple of 4096, as direct I/O wants it.
+func aligned(n int) []byte {
+	b := make([]byte, n+page)
+	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (page - 1))
+	return b[off : off+n : off+n]
+}

@@ -22,9 +22,7 @@ type feed struct {
 	blockSize int
 
 	ops  chan op
-	free chan []byte // buffers to be filled; made on demand, up to the bound
-	made int
-	most int
+	bufs *buffers
 	cur  []byte // the buffer handed out last
 
 	early   atomic.Bool  // the drive has given early warning
@@ -50,14 +48,15 @@ type synced struct {
 	err error
 }
 
-// newFeed starts the tape side at the load's position. Its buffers together take at most
-// memory bytes, at least two blocks.
-func newFeed(ctx context.Context, l *tape.Load, blockSize int, memory int64) *feed {
-	most := max(int(memory/int64(blockSize)), 2)
+// opsAhead is how many blocks and filemarks may wait for the drive. As a rule the buffers, which are
+// fewer, are the bound.
+const opsAhead = 4096
+
+// newFeed starts the tape side at the load's position, with buffers that were lent for it.
+func newFeed(ctx context.Context, l *tape.Load, bufs *buffers) *feed {
 	at := l.Position()
 	f := &feed{
-		ctx: ctx, load: l, blockSize: blockSize,
-		ops: make(chan op, most), free: make(chan []byte, most), most: most,
+		ctx: ctx, load: l, blockSize: bufs.size, bufs: bufs, ops: make(chan op, opsAhead),
 		next: at.Block, file: at.File, halt: make(chan struct{}),
 	}
 	f.done.Add(1)
@@ -93,7 +92,7 @@ func (f *feed) tapeSide() {
 			continue
 		case o.block != nil:
 			c, err = f.load.WriteBlock(f.ctx, o.block)
-			f.free <- o.block[:cap(o.block)]
+			f.bufs.give(o.block)
 		default:
 			c, err = f.load.WriteFilemarks(f.ctx, 1)
 		}
@@ -125,23 +124,17 @@ func (f *feed) Buffer() ([]byte, error) {
 	if f.cur != nil {
 		return f.cur, f.err()
 	}
-	select {
-	case f.cur = <-f.free:
-		return f.cur, f.err()
-	default:
-	}
-	if f.made < f.most {
-		f.made++
-		f.cur = aligned(f.blockSize)
-		return f.cur, f.err()
-	}
-	select {
-	case f.cur = <-f.free:
-		return f.cur, nil
-	case <-f.halt:
-		return nil, f.failure
-	case <-f.ctx.Done():
-		return nil, context.Cause(f.ctx)
+	for {
+		if f.cur = f.bufs.take(); f.cur != nil {
+			return f.cur, f.err()
+		}
+		select {
+		case <-f.bufs.freed:
+		case <-f.halt:
+			return nil, f.failure
+		case <-f.ctx.Done():
+			return nil, context.Cause(f.ctx)
+		}
 	}
 }
 
@@ -186,12 +179,4 @@ func (f *feed) sync() (tape.Position, error) {
 func (f *feed) drain() {
 	f.closing.Do(func() { close(f.ops) })
 	f.done.Wait()
-}
-
-// aligned returns a buffer whose address is a multiple of 4096, as direct I/O wants it.
-func aligned(n int) []byte {
-	const page = 4096
-	b := make([]byte, n+page)
-	off := int(-addr(b) & (page - 1))
-	return b[off : off+n : off+n]
 }

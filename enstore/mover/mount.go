@@ -31,7 +31,10 @@ func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wi
 	m.opts.Step("mover: mounted")
 	t = time.Now()
 	l, err := m.drive.Load(ctx)
-	if err != nil {
+	switch {
+	case tape.VerdictOf(err).Fault == tape.FaultVolume:
+		return m.reject(ctx, v, err)
+	case err != nil:
 		m.abandon() // whatever is in the drive now, it is looked at anew
 		return fmt.Errorf("volume %s: load in %s: %w", v, m.opts.Drive, err)
 	}
@@ -72,32 +75,14 @@ func (m *Mover) checkLabel(ctx context.Context) error {
 	got, _, err := v.load.ReadLabel(ctx)
 	switch {
 	case errors.Is(err, tape.ErrBlank), errors.Is(err, label.ErrNoLabel), errors.Is(err, label.ErrBadLabel):
-		return m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: its label cannot be read from the cartridge: %w", v.label, err))
+		return m.disable(ctx, v.label, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: its label cannot be read from the cartridge: %w", v.label, err))
 	case err != nil:
 		return fmt.Errorf("volume %s: label: %w", v.label, err)
 	case got.ID != label.ID(string(v.label)):
-		return m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: the cartridge is labelled %q: %w", v.label, got.ID, errWrongLabel))
+		return m.disable(ctx, m.vol.label, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: the cartridge is labelled %q: %w", v.label, got.ID, errWrongLabel))
 	}
 	v.named = true
 	return nil
-}
-
-var (
-	errWrongLabel = &volumeError{errors.New("wrong label on tape")}
-	errDisagree   = &volumeError{errors.New("tape and catalogue disagree on the end of data")}
-)
-
-// volumeError is an error that blames the volume for good.
-type volumeError struct{ error }
-
-func (e *volumeError) Unwrap() error { return e.error }
-
-// disable inhibits the mounted volume and returns why, as an error that blames it.
-func (m *Mover) disable(ctx context.Context, slot catalog.Slot, limit catalog.Limit, why error) error {
-	m.log.Error("volume inhibited", "volume", m.vol.label, "inhibit", limit, "why", why)
-	err := &tape.Error{Op: "check", Drive: m.opts.Drive, Volume: string(m.vol.label), Verdict: tape.Verdict{Fault: tape.FaultVolume, Permanent: true}, Err: why}
-	e := m.opts.Catalog.SetInhibit(ctx, m.vol.label, slot, limit, "mover "+m.opts.Drive, why.Error())
-	return errors.Join(err, e)
 }
 
 // prepare makes the mounted volume ready to be written at the grant's end of data: a blank
@@ -105,7 +90,7 @@ func (m *Mover) disable(ctx context.Context, slot catalog.Slot, limit catalog.Li
 // catalogue says.
 func (m *Mover) prepare(ctx context.Context, g catalog.Grant, f wrapper.Format) (catalog.Grant, error) {
 	if m.vol.load.Status().WriteProtect {
-		return g, m.disable(ctx, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: %w", m.vol.label, tape.ErrWriteProtected))
+		return g, m.disable(ctx, m.vol.label, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: %w", m.vol.label, tape.ErrWriteProtected))
 	}
 	if g.Volume.EOD.File == 0 {
 		return m.label(ctx, g, f)
@@ -127,11 +112,11 @@ func (m *Mover) prove(ctx context.Context, g catalog.Grant) error {
 	end, err := v.load.CheckEnd(ctx, eod.File)
 	switch {
 	case errors.Is(err, tape.ErrEndOfData):
-		return m.disable(ctx, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: the catalogue has data up to tape file %d, the tape ends before: %w: %w", v.label, eod.File, errDisagree, err))
+		return m.disable(ctx, m.vol.label, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: the catalogue has data up to tape file %d, the tape ends before: %w: %w", v.label, eod.File, errDisagree, err))
 	case err != nil:
 		return fmt.Errorf("volume %s: end of data: %w", v.label, err)
 	case end == tape.DataBeyond && g.Explains == nil:
-		return m.disable(ctx, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: there is data behind tape file %d that the catalogue does not know: %w", v.label, eod.File, errDisagree))
+		return m.disable(ctx, m.vol.label, catalog.SystemWrite, catalog.ReadOnly, fmt.Errorf("volume %s: there is data behind tape file %d that the catalogue does not know: %w", v.label, eod.File, errDisagree))
 	case end == tape.DataBeyond:
 		m.log.Info("overwriting the torn tail of an earlier lease", "volume", v.label, "file", eod.File, "lease", g.Explains.Lease)
 	}
@@ -148,6 +133,7 @@ func (m *Mover) label(ctx context.Context, g catalog.Grant, f wrapper.Format) (c
 	switch {
 	case errors.Is(err, tape.ErrBlank):
 		m.opts.Step("mover: before label")
+		m.wrote = true
 		vl := label.Plain(string(v.label))
 		if f.VolumeLabel().UserLabels {
 			vl = label.User(string(v.label), g.Volume.Family.String(), time.Now().UTC())
@@ -157,16 +143,16 @@ func (m *Mover) label(ctx context.Context, g catalog.Grant, f wrapper.Format) (c
 		}
 		m.opts.Step("mover: label written")
 	case err != nil:
-		return g, m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is not blank: %w", v.label, err))
+		return g, m.disable(ctx, m.vol.label, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is not blank: %w", v.label, err))
 	case got.ID != label.ID(string(v.label)):
-		return g, m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is labelled %q: %w", v.label, got.ID, errWrongLabel))
+		return g, m.disable(ctx, m.vol.label, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is labelled %q: %w", v.label, got.ID, errWrongLabel))
 	default:
 		end, err := v.load.CheckEnd(ctx, 1)
 		if err != nil {
 			return g, fmt.Errorf("volume %s: end of data: %w", v.label, err)
 		}
 		if end == tape.DataBeyond {
-			return g, m.disable(ctx, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge has data behind its label: %w", v.label, errDisagree))
+			return g, m.disable(ctx, m.vol.label, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge has data behind its label: %w", v.label, errDisagree))
 		}
 	}
 	v.named = true

@@ -27,7 +27,8 @@
 //
 // A transfer uses at most Options.Memory bytes (256 MiB by default): the block buffers
 // between network side and tape side, plus what Options.DriveMemory says the driver
-// uses for itself. It does not depend on the size of a file.
+// uses for itself. It does not depend on the size of a file. A drive without work gives
+// its buffers back to the system after a second.
 //
 // The package does not choose volumes or order requests, and it never writes to a volume
 // without a lease.
@@ -63,7 +64,7 @@ type Options struct {
 	Listener   *wire.Listener // where clients connect; not closed by the Mover
 
 	Memory      int64         // bytes for one transfer, DriveMemory included; 256 MiB
-	DriveMemory int64         // bytes that the driver itself takes (a plugin's ring); 16 MiB
+	DriveMemory int64         // what the driver itself takes: a plugin's ring, its buffers and its heap; 32 MiB
 	Flush       FlushPolicy   // when a group is made safe
 	Client      time.Duration // how long a client that was told to connect may take; 30 s
 	Site        string        // written into labels of the cern wrapper; "enstore"
@@ -105,6 +106,7 @@ func (p FlushPolicy) withDefaults() FlushPolicy {
 type Robot interface {
 	Mount(ctx context.Context, volume string, drive int) error
 	Dismount(ctx context.Context, volume string, drive int) error
+	Clear(ctx context.Context, drive int) error // dismounts whatever is there
 }
 
 // Catalog is what a Mover writes into the catalogue; *catalog.Catalog is one.
@@ -115,6 +117,7 @@ type Catalog interface {
 	EndIntent(ctx context.Context, lease catalog.LeaseID, l catalog.Label, epoch uint64) error
 	AbandonIntent(ctx context.Context, lease catalog.LeaseID, l catalog.Label, why string) error
 	SetInhibit(ctx context.Context, l catalog.Label, s catalog.Slot, limit catalog.Limit, who, why string) error
+	RecordErrors(ctx context.Context, l catalog.Label, reads, writes int64) error
 	RecordMount(ctx context.Context, l catalog.Label, drive string) error
 }
 
@@ -123,8 +126,12 @@ type Mover struct {
 	opts  Options
 	log   hclog.Logger
 	drive *tape.Drive // nil: to be opened
+	clean bool        // nothing of before is in the drive
 	vol   *mounted    // what is in the drive; nil: nothing that we know of
+	wrote bool        // the present lease has written on its volume, or may have
 	tally tally
+
+	buffers *buffers
 }
 
 // mounted is the cartridge in the drive with what has been proved of it since its load.
@@ -152,7 +159,7 @@ func New(o Options) (*Mover, error) {
 		o.Memory = 256 << 20
 	}
 	if o.DriveMemory == 0 {
-		o.DriveMemory = 16 << 20
+		o.DriveMemory = 32 << 20
 	}
 	if o.Memory-o.DriveMemory < 8<<20 {
 		return nil, fmt.Errorf("%w: drive %s: Memory of %d bytes leaves less than 8 MiB for buffers", errOptions, o.Drive, o.Memory)
@@ -170,7 +177,7 @@ func New(o Options) (*Mover, error) {
 	if o.Step == nil {
 		o.Step = func(string) {}
 	}
-	return &Mover{opts: o, log: o.Logger.With("drive", o.Drive)}, nil
+	return &Mover{opts: o, log: o.Logger.With("drive", o.Drive), buffers: newBuffers(o.Memory - o.DriveMemory)}, nil
 }
 
 func or(s, otherwise string) string {
@@ -198,7 +205,9 @@ func (m *Mover) Run(ctx context.Context) error {
 			m.log.Warn("drive cannot be opened", "error", err, "again_in", wait)
 			continue
 		}
+		rest := time.AfterFunc(restAfter, m.buffers.release)
 		lease, err := m.opts.Dispatcher.Next(ctx, m.report())
+		rest.Stop()
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -208,51 +217,65 @@ func (m *Mover) Run(ctx context.Context) error {
 			continue
 		}
 		if err := m.work(ctx, lease); err != nil {
-			wait = backoff(wait)
 			m.log.Warn("lease ended with an error", "volume", lease.Grant.Volume.Label, "error", err)
-			continue
+			if tape.VerdictOf(err).Fault != tape.FaultVolume { // else the drive is as good as before
+				wait = backoff(wait)
+				continue
+			}
 		}
 		wait = 0
 	}
 }
 
-// work does one lease and gives it back.
+// closing is how long a lease in work may take to end in order once Run is to end.
+const closing = time.Minute
+
+// work does one lease and gives it back. When ctx ends nothing more is begun, what waits for a client is cut, and
+// what is on tape is flushed.
 func (m *Mover) work(ctx context.Context, lease wire.Lease) error {
-	keep, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cut := context.WithCancelCause(ctx)
+	hold, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(closing, func() { cancel(context.Cause(ctx)) })
+		context.AfterFunc(hold, func() { t.Stop() })
+	})()
+	lose := func(err error) { cancel(err); cut(err) }
+	defer lose(nil)
 	done := make(chan struct{})
-	go func() { defer close(done); m.renew(keep, cancel, lease) }()
-	defer func() { cancel(nil); <-done }()
+	go func() { defer close(done); m.renew(hold, lose, lease) }()
+	defer func() { lose(nil); <-done }()
 
 	var err error
+	m.wrote = false
 	switch lease.Kind {
 	case wire.WriteLease:
-		err = m.write(keep, lease)
+		err = m.write(ctx, hold, lease)
 	case wire.ReadLease:
-		err = m.read(keep, lease)
+		err = m.read(ctx, hold, lease)
 	case wire.DismountLease:
-		err = m.dismount(keep)
+		err = m.dismount(ctx)
 	}
-	if err != nil && m.vol != nil && m.vol.load.Err() != nil {
+	if m.vol != nil && m.vol.load.Err() != nil {
 		m.abandon()
 	}
-	// The lease is given back even when the site is closing: its end is what frees the volume.
-	give, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	return errors.Join(err, m.release(context.WithoutCancel(ctx), lease, err))
+}
+
+// release gives a lease back, also when the site is closing: its end is what frees the volume.
+func (m *Mover) release(ctx context.Context, lease wire.Lease, err error) error {
+	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
 	defer stop()
 	rel := wire.Release{Mounted: m.report().Mounted}
 	if err != nil {
-		rel.Err = wire.AsError(err, "lease", string(lease.Grant.Volume.Label))
-		rel.Fault = faultOf(err)
+		m.accuse(ctx, lease, err)
+		rel.Err, rel.Fault = told(err, lease.Grant.Volume.Label), faultOf(err)
 	}
-	if e := m.opts.Dispatcher.Release(give, lease.ID, rel); e != nil {
-		err = errors.Join(err, e)
-	}
-	return err
+	return m.opts.Dispatcher.Release(ctx, lease.ID, rel)
 }
 
 // renew keeps the lease alive while it is worked on; a lease that cannot be renewed is lost, and
 // the work on it is cancelled. The catalogue's epoch refuses what it may still try.
-func (m *Mover) renew(ctx context.Context, cancel context.CancelCauseFunc, lease wire.Lease) {
+func (m *Mover) renew(ctx context.Context, lose func(error), lease wire.Lease) {
 	expires := lease.Expires
 	for {
 		left := time.Until(expires)
@@ -266,7 +289,7 @@ func (m *Mover) renew(ctx context.Context, cancel context.CancelCauseFunc, lease
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, wire.ErrFenced) || !time.Now().Before(expires):
-			cancel(fmt.Errorf("volume %s: lease lost: %w", lease.Grant.Volume.Label, err))
+			lose(fmt.Errorf("volume %s: lease lost: %w", lease.Grant.Volume.Label, err))
 			return
 		}
 	}
@@ -274,11 +297,15 @@ func (m *Mover) renew(ctx context.Context, cancel context.CancelCauseFunc, lease
 
 // Prepare opens the drive and empties it of what a former process left in it. Run does so too; a
 // site prepares all its drives before it runs any, so that no cartridge is looked for in a robot
-// while it still sits in another drive. An error is no reason not to Run.
+// while it still sits in another drive. An error is no reason not to Run; one that no later attempt
+// will cure says that the drive's configuration is wrong: driver.OutcomeConfig. A Mover that was prepared and does not Run is
+// to be closed.
 func (m *Mover) Prepare(ctx context.Context) error { return m.ready(ctx) }
 
-// ready sees to it that the drive is open.
-func (m *Mover) ready(ctx context.Context) error {
+// Close closes the drive of a Mover that was prepared and did not Run.
+func (m *Mover) Close() { m.shut() }
+
+func (m *Mover) open(ctx context.Context) error {
 	if m.drive != nil {
 		return nil
 	}
@@ -291,26 +318,38 @@ func (m *Mover) ready(ctx context.Context) error {
 		_ = raw.Close()
 		return err
 	}
-	m.drive = d
+	m.drive, m.clean = d, false
 	m.tally.opened(d)
-	return m.clear(ctx)
+	return nil
 }
 
-// clear empties a drive that was opened with a cartridge in it, as after a crash: the cartridge
-// goes home, so that whoever is given it next starts from its label.
-func (m *Mover) clear(ctx context.Context) error {
+// ready sees to it that the drive is open and empty of what was in it before, as after a crash: such a cartridge goes home,
+// so that whoever is given it next starts from its label. It is not loaded: that may be what it cannot bear.
+func (m *Mover) ready(ctx context.Context) error {
+	if err := m.open(ctx); err != nil {
+		return err
+	}
+	if m.clean {
+		return nil
+	}
+	err := m.empty(ctx)
+	if errors.Is(err, tape.ErrGone) || errors.Is(err, tape.ErrTimeout) {
+		m.abandon()
+	}
+	m.clean = err == nil
+	return err
+}
+
+// empty has what is in the drive taken home, whatever it is.
+func (m *Mover) empty(ctx context.Context) error {
 	st, err := m.drive.Status(ctx)
 	if err != nil || !st.Present {
 		return err
 	}
-	l, err := m.drive.Load(ctx)
-	if err != nil {
+	if err := m.drive.Unload(ctx); err != nil {
 		return err
 	}
-	if err := l.Unload(ctx); err != nil {
-		return err
-	}
-	return m.opts.Robot.Dismount(ctx, st.Barcode, m.opts.Number)
+	return m.opts.Robot.Clear(ctx, m.opts.Number)
 }
 
 func (m *Mover) report() wire.DriveReport {
@@ -330,11 +369,13 @@ func (m *Mover) abandon() {
 
 // shut closes the drive. Its plugin may be dead; that it ends is all that matters.
 func (m *Mover) shut() {
-	if m.drive != nil {
-		m.tally.closed()
-		_ = m.drive.Close()
-		m.drive = nil
+	if m.drive == nil {
+		return
 	}
+	m.tally.closed()
+	_ = m.drive.Close()
+	m.saveBuffers(m.drive)
+	m.drive = nil
 }
 
 // stop dismounts and closes the drive at the end of Run.
@@ -347,6 +388,7 @@ func (m *Mover) stop() {
 		}
 	}
 	m.shut()
+	m.buffers.release()
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -365,16 +407,4 @@ func pause(ctx context.Context, d time.Duration) error {
 
 func backoff(last time.Duration) time.Duration {
 	return min(max(2*last, 50*time.Millisecond), 30*time.Second)
-}
-
-func faultOf(err error) wire.Fault {
-	switch tape.VerdictOf(err).Fault {
-	case tape.FaultRequest:
-		return wire.FaultRequest
-	case tape.FaultDrive:
-		return wire.FaultDrive
-	case tape.FaultVolume:
-		return wire.FaultVolume
-	}
-	return wire.FaultUnknown
 }

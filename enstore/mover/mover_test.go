@@ -222,7 +222,9 @@ func TestDriveThatDiesFailsTheGroupAndNothingElse(t *testing.T) {
 	r.start(mover.FlushPolicy{})
 	out, rel := r.write(family, patterns(100, 200, 300_000, 400), nil)
 	for _, o := range out {
-		is.True(errors.Is(o.err, wire.ErrRestart)) // none of them is safe
+		if !errors.Is(o.err, wire.ErrRestart) && !errors.Is(o.err, wire.ErrBusy) { // the latter was not begun
+			t.Fatalf("none of them is safe: %v", o.err)
+		}
 	}
 	is.True(rel.Err != nil)
 	v, err := r.cat.Volume(r.ctx, "VO0001")

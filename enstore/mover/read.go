@@ -16,9 +16,10 @@ import (
 )
 
 // read does one read lease: files of one volume in the order of the lease.
-func (m *Mover) read(ctx context.Context, lease wire.Lease) (err error) {
+// ctx and hold are as in write.
+func (m *Mover) read(ctx, hold context.Context, lease wire.Lease) (err error) {
 	var waiting []offered
-	defer func() { giveBack(waiting) }()
+	defer func() { m.giveBack(ctx, lease, waiting, err) }()
 	waiting = m.offer(ctx, lease, lease.Assignments)
 
 	var ph wire.Phases
@@ -31,17 +32,17 @@ func (m *Mover) read(ctx context.Context, lease wire.Lease) (err error) {
 	for {
 		if len(waiting) < ahead {
 			more, err := m.more(ctx, lease, len(waiting) == 0)
-			if err != nil {
+			if err != nil && ctx.Err() == nil {
 				return err
 			}
 			waiting = append(waiting, m.offer(ctx, lease, more)...)
 		}
-		if len(waiting) == 0 {
-			return nil
+		if len(waiting) == 0 || ctx.Err() != nil {
+			return context.Cause(hold)
 		}
 		next := waiting[0]
 		waiting = waiting[1:]
-		if err := m.readFile(ctx, lease, next, ph); err != nil {
+		if err := m.readFile(ctx, hold, lease, next, ph); err != nil {
 			return err
 		}
 		ph = wire.Phases{}
@@ -50,7 +51,7 @@ func (m *Mover) read(ctx context.Context, lease wire.Lease) (err error) {
 
 // readFile sends one file to its client. The error ends the lease; what concerns this file
 // alone is told to its client.
-func (m *Mover) readFile(ctx context.Context, lease wire.Lease, o offered, ph wire.Phases) error {
+func (m *Mover) readFile(ctx, hold context.Context, lease wire.Lease, o offered, ph wire.Phases) error {
 	a := o.assignment
 	c, err := m.connect(ctx, o)
 	if err != nil {
@@ -58,29 +59,36 @@ func (m *Mover) readFile(ctx context.Context, lease wire.Lease, o offered, ph wi
 		return nil
 	}
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	ph.Queued = o.queued
-	err = m.send(ctx, lease, a, c, &ph)
+	err = m.send(hold, lease, a, c, &ph)
 	if err == nil {
 		rec := wire.RecordOf(*a.File, ph)
 		m.tally.file()
 		m.settle(ctx, lease, a.Request, &rec, nil)
 		return nil
 	}
-	l := m.vol.load
+	volume := string(lease.Grant.Volume.Label)
 	var peer *peerError
 	switch {
+	case ctx.Err() != nil:
+		m.settle(ctx, lease, a.Request, nil, wire.Restarted(context.Cause(ctx), volume))
+		return context.Cause(hold)
 	case errors.As(err, &peer):
 		m.settle(ctx, lease, a.Request, nil, wire.Errorf(wire.Cancelled, a.File.Path, "the client went away: %v", peer.error))
 		return nil
-	case l.Err() != nil:
-		err = wire.Restarted(err, string(lease.Grant.Volume.Label))
-		c.Fail(err)
-		m.settle(ctx, lease, a.Request, nil, err)
+	case m.vol.load.Err() != nil || tape.VerdictOf(err).Fault == tape.FaultDrive:
+		e := wire.Restarted(err, volume)
+		c.Fail(e)
+		m.settle(ctx, lease, a.Request, nil, e)
 		return err
 	}
-	m.log.Error("file cannot be read", "volume", lease.Grant.Volume.Label, "file", a.File.Location.File, "bfid", a.File.BFID, "error", err)
+	m.log.Error("file cannot be read", "volume", volume, "file", a.File.Location.File, "bfid", a.File.BFID, "error", err)
 	c.Fail(err)
 	m.settle(ctx, lease, a.Request, nil, err)
+	if e := m.suspect(ctx, lease, err); e != nil {
+		m.log.Warn("volume not inhibited", "volume", volume, "error", e)
+	}
 	return nil
 }
 

@@ -89,7 +89,7 @@ func (r *rig) start(policy mover.FlushPolicy) {
 			return r.wrap(d), nil
 		},
 		Robot: robot, Dispatcher: r, Catalog: r.cat, Formats: []wrapper.Format{cpio.Odc, cern.Ansi, wrapper.Null}, Listener: l,
-		Memory: 32 << 20, Flush: policy, Client: 5 * time.Second,
+		Memory: 48 << 20, Flush: policy, Client: 5 * time.Second,
 	})
 	r.is.NoErr(err)
 	r.m = m

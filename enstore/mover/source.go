@@ -25,6 +25,7 @@ type source interface {
 	stored(wire.Record)              // it is safe on tape
 	fail(error)                      // it is not
 	refuse(error)                    // it was not begun
+	cut()                            // no more bytes come; may be called beside Read
 }
 
 // offered is a request whose client has been told to come.
@@ -96,12 +97,15 @@ func (m *Mover) source(ctx context.Context, o offered) (source, error) {
 	return &spooled{ReadCloser: r, size: size, sum: sum}, nil
 }
 
-// giveBack sends those away who were told to come and were not served: the end of the lease puts
-// their requests back into the queue.
-func giveBack(os []offered) {
+// giveBack sends those away who were told to come and were not served. The end of the lease puts their requests back
+// into the queue, unless the volume is beyond hope and they want to read it.
+func (m *Mover) giveBack(ctx context.Context, lease wire.Lease, os []offered, why error) {
 	for _, o := range os {
 		if o.pending != nil {
 			o.pending.Close()
+		}
+		if lease.Kind == wire.ReadLease && hopeless(why) {
+			m.settle(ctx, lease, o.assignment.Request, nil, told(why, lease.Grant.Volume.Label))
 		}
 	}
 }
@@ -124,6 +128,8 @@ func (s *streamed) ready() error         { return s.Ready() }
 func (s *streamed) end() (int64, uint32) { return s.End() }
 func (s *streamed) stored(r wire.Record) { s.result(&r, nil) }
 func (s *streamed) fail(err error)       { s.result(nil, err) }
+
+func (s *streamed) cut() { _ = s.Close() }
 
 func (s *streamed) refuse(err error) {
 	s.Refuse(err)
@@ -148,3 +154,4 @@ func (s *spooled) end() (int64, uint32) { return s.size, s.sum }
 func (s *spooled) stored(wire.Record)   { _ = s.Close() }
 func (s *spooled) fail(error)           { _ = s.Close() }
 func (s *spooled) refuse(error)         { _ = s.Close() }
+func (s *spooled) cut()                 { _ = s.Close() }

@@ -16,12 +16,13 @@ import (
 // need not wait for a client's round trip.
 const ahead = 8
 
-// write does one write lease: files one after another to the volume of the grant.
-func (m *Mover) write(ctx context.Context, lease wire.Lease) (err error) {
+// write does one write lease: files one after another to the volume of the grant. When ctx ends nothing more is begun;
+// hold is for what must be brought to its end then.
+func (m *Mover) write(ctx, hold context.Context, lease wire.Lease) (err error) {
 	var ph wire.Phases
 	var waiting []offered
 	defer func() {
-		giveBack(waiting)
+		m.giveBack(ctx, lease, waiting, err)
 		if err != nil {
 			m.leaveIntent(ctx, lease, err)
 		}
@@ -46,21 +47,24 @@ func (m *Mover) write(ctx context.Context, lease wire.Lease) (err error) {
 	}
 	ph.Locate = time.Since(t)
 
-	fd := newFeed(ctx, m.vol.load, g.Volume.BlockSize, m.opts.Memory-m.opts.DriveMemory)
-	defer fd.drain()
-	grp := newGroup(ctx, m, lease, g, fd, flushes)
+	if err := m.buffers.lend(g.Volume.BlockSize); err != nil {
+		return err
+	}
+	fd := newFeed(hold, m.vol.load, m.buffers)
+	defer m.giveBuffersBack(fd)
+	grp := newGroup(hold, m, lease, g, fd, flushes)
 	defer grp.stop()
 	w := &writing{m: m, lease: lease, f: f, feed: fd, group: grp, before: ph}
 
-	for {
+	for !w.full && ctx.Err() == nil {
 		if len(waiting) < ahead {
 			more, err := m.more(ctx, lease, len(waiting) == 0)
-			if err != nil {
+			if err != nil && ctx.Err() == nil {
 				return w.broken(err)
 			}
 			waiting = append(waiting, m.offer(ctx, lease, more)...)
 		}
-		if len(waiting) == 0 || w.full {
+		if len(waiting) == 0 {
 			break
 		}
 		next := waiting[0]
@@ -69,20 +73,31 @@ func (m *Mover) write(ctx context.Context, lease wire.Lease) (err error) {
 			return w.broken(err)
 		}
 	}
-	if err := grp.flush(w.full); err != nil {
+	if hold.Err() != nil { // the lease is lost
+		return w.broken(context.Cause(hold))
+	}
+	if err := grp.flush(w.early); err != nil {
 		return w.broken(err)
 	}
 	m.vol.proven = grp.eod
 	m.opts.Step("mover: before end of intent")
-	return m.opts.Catalog.EndIntent(ctx, g.Lease, g.Volume.Label, g.Epoch)
+	return m.opts.Catalog.EndIntent(hold, g.Lease, g.Volume.Label, g.Epoch)
 }
 
-// leaveIntent ends a lease that may have left something behind the recorded end of data: the intent stays,
-// to explain it to the next one that writes here.
+// leaveIntent ends a lease that failed. If it may have left something behind the recorded end of data, the intent stays
+// to explain that to the next one that writes here; if it has written nothing there is nothing to explain.
 func (m *Mover) leaveIntent(ctx context.Context, lease wire.Lease, why error) {
-	err := m.opts.Catalog.AbandonIntent(context.WithoutCancel(ctx), lease.ID, lease.Grant.Volume.Label, why.Error())
-	if err != nil {
-		m.log.Warn("write intent not abandoned", "volume", lease.Grant.Volume.Label, "error", err)
+	g := lease.Grant
+	end := func(ctx context.Context) error {
+		return m.opts.Catalog.EndIntent(ctx, g.Lease, g.Volume.Label, g.Epoch)
+	}
+	if m.wrote {
+		end = func(ctx context.Context) error {
+			return m.opts.Catalog.AbandonIntent(ctx, g.Lease, g.Volume.Label, sentence(why))
+		}
+	}
+	if err := end(context.WithoutCancel(ctx)); err != nil {
+		m.log.Warn("write intent not ended", "volume", g.Volume.Label, "error", err)
 	}
 }
 
@@ -121,6 +136,7 @@ func (m *Mover) skipDead(ctx context.Context, g *catalog.Grant) (flushes uint64,
 	if err != nil || at.File == g.Volume.EOD.File {
 		return 0, err
 	}
+	m.wrote = true
 	if _, err := l.WriteFilemarks(ctx, 1); err != nil {
 		return 0, err
 	}
@@ -142,7 +158,8 @@ type writing struct {
 	feed   *feed
 	group  *group
 	before wire.Phases // what preceded the first file: mount, load, locate
-	full   bool        // nothing more is begun on this volume
+	full   bool        // nothing more is begun under this lease
+	early  bool        // the drive gave early warning: the volume is full
 	inWork *written    // the file that was torn by an error of the drive
 }
 
@@ -171,6 +188,8 @@ func (w *writing) file(ctx context.Context, o offered) error {
 		m.settle(ctx, w.lease, a.Request, nil, err)
 		return nil
 	}
+	defer context.AfterFunc(ctx, src.cut)()
+	m.wrote = true
 	began, idle, sent := time.Now(), w.feed.idle.Load(), w.feed.sent
 	first, firstFile := w.feed.next, w.feed.file
 	out, err := w.stream(a, src, wf)
@@ -179,6 +198,9 @@ func (w *writing) file(ctx context.Context, o offered) error {
 	}
 	if err != nil {
 		// The client is at fault: what there is of the file becomes dead space, the others stand.
+		if ctx.Err() != nil {
+			err = wire.Restarted(context.Cause(ctx), w.group.volume())
+		}
 		src.fail(err)
 		m.settle(ctx, w.lease, a.Request, nil, err)
 		if out == nil {
@@ -196,7 +218,7 @@ func (w *writing) file(ctx context.Context, o offered) error {
 	ph.Stream = time.Since(began)
 	ph.Stopped = time.Duration(w.feed.idle.Load() - idle)
 	if w.feed.early.Load() {
-		w.full = true
+		w.full, w.early = true, true
 	}
 	return w.group.add(written{
 		src: src, a: a, size: out.Size(), onTape: w.feed.sent - sent, sum: out.Sum(), sanity: out.Sanity(),
@@ -235,9 +257,11 @@ func (w *writing) mark() catalog.Location {
 }
 
 // refuse sends a file away that does not fit on what is left of the volume. It was not begun, so
-// it goes back to the library for another volume, and this one still takes smaller files.
+// it goes back to the library for another volume. The lease comes to its end: the library believes in more room than there is,
+// and would send the file here again.
 func (w *writing) refuse(ctx context.Context, src source, a wire.Assignment, room int64) error {
-	err := wire.Errorf(wire.Busy, string(w.lease.Grant.Volume.Label), "%d bytes do not fit in the %d that are left", a.Put.Size, room)
+	w.full = true
+	err := wire.Errorf(wire.Busy, "volume "+string(w.lease.Grant.Volume.Label), "%d bytes do not fit in the %d that are left", a.Put.Size, room)
 	src.refuse(err)
 	w.m.settle(ctx, w.lease, a.Request, nil, err)
 	return nil

@@ -1,0 +1,15 @@
+//go:build unix
+
+package mover
+
+import "syscall"
+
+func mapMemory(n int) ([]byte, error) {
+	return syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+}
+
+func unmapMemory(mem []byte) {
+	if mem != nil {
+		_ = syscall.Munmap(mem) // it is a mapping of ours
+	}
+}

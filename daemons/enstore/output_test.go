@@ -91,6 +91,28 @@ func TestProgressLine(t *testing.T) {
 	})
 }
 
+// The line is drawn four times a second, whatever goes on, and is gone in the end.
+func TestProgressIsThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		var screen bytes.Buffer
+		p := &program{out: &screen, err: &screen, cmd: &commands{}}
+		g := p.watch("fetching", 1, 1000)
+		g.show(p, &screen)
+		meter := g.meter()
+		for i := range 1000 {
+			meter(enstore.Progress{Bytes: int64(i)})
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Millisecond)
+		is.Equal(strings.Count(screen.String(), "\r"), 4)
+		g.end(p)
+		is.True(strings.HasSuffix(screen.String(), "\r\x1b[K"))
+		is.NoErr(p.line("done"))
+		is.True(strings.HasSuffix(screen.String(), "\r\x1b[Kdone\n"))
+	})
+}
+
 func TestProgressIsForTerminals(t *testing.T) {
 	is := is.New(t)
 	var screen bytes.Buffer

@@ -20,7 +20,7 @@ const longest = 100 * time.Hour
 
 // progress counts what many transfers have done, and shows it on one line of a terminal.
 type progress struct {
-	w    io.Writer // nil: nobody watches
+	w    io.Writer // where it is shown; nil: nowhere
 	verb string
 
 	mu    sync.Mutex
@@ -42,13 +42,19 @@ type sample struct {
 	bytes int64
 }
 
-// watch begins to show progress, if somebody watches. end is to be called when the transfers are over.
+// watch begins to count, and to show progress if somebody watches. end is to be called when the transfers
+// are over.
 func (p *program) watch(verb string, files int, total int64) *progress {
 	g := &progress{verb: verb, files: files, total: total, began: time.Now(), stop: make(chan struct{})}
-	if !p.terminal() {
-		return g
+	if p.terminal() {
+		g.show(p, p.err)
 	}
-	g.w = p.err
+	return g
+}
+
+// show draws the line now and then until end.
+func (g *progress) show(p *program, w io.Writer) {
+	g.w = w
 	p.mu.Lock()
 	p.progress = g
 	p.mu.Unlock()
@@ -66,7 +72,6 @@ func (p *program) watch(verb string, files int, total int64) *progress {
 			}
 		}
 	})
-	return g
 }
 
 // end stops the display and removes the line.

@@ -143,6 +143,14 @@ type volume struct {
 	Why       string              `json:"why,omitempty"` // of the state
 }
 
+// family is the family for people: a volume that may still become any family's has none.
+func (v volume) family() string {
+	if v.Family == (catalog.Family{Group: catalog.None, Family: catalog.None, Wrapper: catalog.None}).String() {
+		return "-"
+	}
+	return v.Family
+}
+
 func volumeOf(v catalog.Volume) volume {
 	out := volume{
 		Label: v.Label, Library: v.Library, Family: v.Family.String(), State: "writable", Files: v.Files, Bytes: v.Bytes, Dead: v.DeadBytes,
@@ -189,7 +197,7 @@ func (c *volumeLsCmd) Run(p *program) error {
 				}
 				continue
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\n", o.Label, o.Library, o.Family, o.State, o.Files, size(o.Bytes), size(o.Remaining), o.Mounts)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\n", o.Label, o.Library, o.family(), o.State, o.Files, size(o.Bytes), size(o.Remaining), o.Mounts)
 		}
 		return w.Flush()
 	})
@@ -218,7 +226,7 @@ func (c *volumeShowCmd) Run(p *program) error {
 			return p.json(o)
 		}
 		return p.pairs([][2]string{
-			{"volume", string(o.Label)}, {"library", string(o.Library)}, {"family", o.Family}, {"state", o.State}, {"because", escaped(o.Why)},
+			{"volume", string(o.Label)}, {"library", string(o.Library)}, {"family", o.family()}, {"state", o.State}, {"because", escaped(o.Why)},
 			{"files", fmt.Sprint(o.Files)}, {"data", exactly(o.Bytes)}, {"dead space", exactly(o.Dead)}, {"left", exactly(o.Remaining)}, {"capacity", exactly(o.Capacity)},
 			{"block size", exactly(int64(o.BlockSize))}, {"end of data", o.EndOfData}, {"mounts", fmt.Sprint(o.Mounts)},
 			{"declared", when(o.Declared)}, {"last access", when(o.Accessed)}, {"comment", escaped(o.Comment)},

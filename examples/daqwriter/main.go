@@ -61,7 +61,7 @@ func run(ctx context.Context, out io.Writer, home string, d detector, kill bool)
 	if err := s.Client().Mkdir(ctx, "/raw"); err != nil {
 		return nil, err
 	}
-	var murder sync.Once
+	var once sync.Once
 	records = make([]enstore.Record, d.files)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inFlight)
@@ -75,7 +75,7 @@ func run(ctx context.Context, out io.Writer, home string, d detector, kill bool)
 		if kill && i == d.files/2&^1 {
 			o.Progress = func(p enstore.Progress) { // called while the file streams
 				if p.State == enstore.Streaming {
-					murder.Do(func() { fmt.Fprintf(out, "%s  killing the drive's process: %v\n", key, orDone(killDrive(home))) })
+					once.Do(func() { fmt.Fprintf(out, "%s  killing the drive's process: %v\n", key, orDone(killDrive(home))) })
 				}
 			}
 		}

@@ -241,7 +241,12 @@ func (l *Library) fits(ctx context.Context, library catalog.LibraryName, wrapper
 	case p.Size > most-overhead:
 		return "", wire.Errorf(wire.TooLarge, p.Key, "%d bytes; the largest volume of library %s takes %d", p.Size, library, max(most-overhead, 0))
 	}
-	wrapper, err = l.o.Fits(wrapper, p)
+	return l.wrapper(wrapper, p)
+}
+
+// wrapper chooses the wrapper of a file of known size.
+func (l *Library) wrapper(wrapper string, p wire.Put) (string, error) {
+	wrapper, err := l.o.Fits(wrapper, p)
 	if err != nil && wire.KindOf(err) == wire.Unknown {
 		err = wire.Errorf(wire.Invalid, p.Key, "%w", err)
 	}

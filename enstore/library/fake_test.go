@@ -36,10 +36,12 @@ type bench struct {
 }
 
 // newBench opens a library L1 with volumes V00001L8 and on, of 100 GiB each, and a directory /d for it.
-func newBench(t *testing.T, volumes int) *bench {
+func newBench(t *testing.T, volumes int) *bench { return newBenchOver(t, memstore.New(), volumes) }
+
+func newBenchOver(t *testing.T, store catalog.Store, volumes int) *bench {
 	b := &bench{is: is.New(t), ctx: t.Context(), fs: disk.NewForgetful()}
 	var err error
-	b.cat, err = catalog.Open(b.ctx, memstore.New(), nil)
+	b.cat, err = catalog.Open(b.ctx, store, nil)
 	b.is.NoErr(err)
 	b.tree = namespace.New(b.cat)
 	_, err = b.tree.Mkdir(b.ctx, "/d", namespace.Attr{})

@@ -3,11 +3,14 @@ package library_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/catalog/memstore"
 	"github.com/enstore-go/sdk/catalog/namespace"
 	"github.com/enstore-go/sdk/enstore/wire"
 )
@@ -307,5 +310,67 @@ func TestSpooledFileWaitsForAVolume(t *testing.T) {
 		m.take(l)
 		m.work()
 		b.is.True(!b.spool.has(p.ID)) // on tape, so not in the spool any more
+	})
+}
+
+// sick is a store that may fail for a while, as with a full disk.
+type sick struct {
+	catalog.Store
+	update, wait atomic.Bool // what fails
+}
+
+func (s *sick) Update(ctx context.Context, fn func(catalog.Tx) error) error {
+	if s.update.Load() {
+		return syscall.ENOSPC
+	}
+	return s.Store.Update(ctx, fn)
+}
+
+func (s *sick) WaitEvents(ctx context.Context, since uint64) error {
+	if s.wait.Load() {
+		return syscall.ENOSPC
+	}
+	return s.Store.WaitEvents(ctx, since)
+}
+
+func TestCatalogueThatFailsForAWhileBlocksNoFamily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &sick{Store: memstore.New()}
+		b := newBenchOver(t, store, 1)
+		b.accept(put("/d/a"))
+		m := b.mover("d0")
+		m.next()
+		store.update.Store(true)
+		b.is.NoErr(b.lib.Release(b.ctx, m.lease.ID, wire.Release{Mounted: m.mounted})) // its intent could not be ended
+		store.update.Store(false)
+		m.next() // of the family, whose width is one
+		b.is.Equal(m.work(), []string{"/d/a"})
+	})
+}
+
+func TestCatalogueIsWatchedAgainAfterAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &sick{Store: memstore.New()}
+		b := newBenchOver(t, store, 1)
+		inhibit := func(l catalog.Limit) {
+			b.is.NoErr(b.cat.SetInhibit(b.ctx, label(1), catalog.SystemWrite, l, "test", "test"))
+		}
+		inhibit(catalog.ReadOnly)
+		p := stream("/d/a")
+		b.accept(p)
+		_, err := b.lib.Await(b.ctx, p.ID)
+		b.is.NoErr(err)
+		b.is.NoErr(b.spool.stream(p.ID, 5000, 77, nil))
+		m := b.mover("d0")
+		got := m.leases()
+		synctest.Wait()
+		b.is.Equal(len(got), 0) // it waits for a volume
+		store.wait.Store(true)
+		inhibit(catalog.Full)
+		synctest.Wait()
+		store.wait.Store(false)
+		inhibit(catalog.Unlimited)
+		m.take(<-got)
+		b.is.Equal(m.work(), []string{"/d/a"})
 	})
 }

@@ -138,12 +138,13 @@ func (l *Library) resume(ctx context.Context, r *request) (bool, error) {
 	}
 	if r.spooled && l.o.Spool != nil {
 		if i, ok := l.o.Spool.Info(r.id); ok {
-			err := l.cached(ctx, r, i)
-			if wire.KindOf(err) != wire.Unknown { // it fits nowhere any more
-				r.err = wire.AsError(err, "put", r.put.Key)
-				return false, nil
+			// Its client was told that it is safe here. It stays, even if no volume would take it now.
+			wrapper, err := l.wrapper(r.family.Wrapper, known(*r.put, i))
+			if err != nil {
+				return false, fmt.Errorf("library: %s: in the spool as request %s: %w", r.put.Key, r.id, err)
 			}
-			return true, err
+			l.cached(r, i, wrapper)
+			return true, nil
 		}
 	}
 	r.err = wire.Errorf(wire.Restart, r.put.Key, "the site was restarted before the file was safe: send it again")
@@ -231,21 +232,19 @@ func lastEvent(ctx context.Context, c *catalog.Catalog) (uint64, error) {
 	return low, nil
 }
 
+// watchAgain is how long the catalogue is left alone after it could not be watched.
+const watchAgain = time.Second
+
 // watchVolumes tells the queue when there may be room that was not there before.
 func (l *Library) watchVolumes(since uint64) {
-	for {
-		if err := l.o.Catalog.Watch(l.ctx, since); err != nil {
-			if l.ctx.Err() == nil {
-				l.log.Error("catalogue not watched any more", "error", err)
+	for l.ctx.Err() == nil {
+		es, err := l.volumeEvents(since)
+		if err != nil && l.ctx.Err() == nil {
+			l.log.Error("catalogue cannot be watched", "error", err, "again_in", watchAgain)
+			select {
+			case <-time.After(watchAgain):
+			case <-l.ctx.Done():
 			}
-			return
-		}
-		es, err := l.o.Catalog.Events(l.ctx, since, 1000)
-		if err != nil {
-			if l.ctx.Err() == nil {
-				l.log.Error("catalogue not watched any more", "error", err)
-			}
-			return
 		}
 		for _, e := range es {
 			since = e.Seq
@@ -259,6 +258,14 @@ func (l *Library) watchVolumes(since uint64) {
 			}
 		}
 	}
+}
+
+// volumeEvents waits for events after since.
+func (l *Library) volumeEvents(since uint64) ([]catalog.Event, error) {
+	if err := l.o.Catalog.Watch(l.ctx, since); err != nil {
+		return nil, err
+	}
+	return l.o.Catalog.Events(l.ctx, since, 1000)
 }
 
 // Lock makes a library refuse new requests, with this reason. Those accepted go on.

@@ -198,6 +198,11 @@ func (l *Library) grantWrite(ctx context.Context, w *lease, rep wire.DriveReport
 		return l.refused(w, queue.Conflict), nil
 	}
 	g, err := l.o.Catalog.ChooseForWrite(ctx, choice)
+	if errors.Is(err, catalog.ErrNoVolume) || errors.Is(err, catalog.ErrWidth) {
+		if l.orphans(ctx) {
+			g, err = l.o.Catalog.ChooseForWrite(ctx, choice)
+		}
+	}
 	switch {
 	case errors.Is(err, catalog.ErrNoVolume):
 		return l.noVolume(ctx, w, choice)
@@ -229,6 +234,23 @@ func (l *Library) grantWrite(ctx context.Context, w *lease, rep wire.DriveReport
 		l.log.Error("write intent not ended", "volume", g.Volume.Label, "error", e)
 	}
 	return l.refused(w, queue.Conflict), nil
+}
+
+// orphans ends the write intents of leases that are over: the catalogue could not be told when they ended. It tells
+// whether it found any.
+func (l *Library) orphans(ctx context.Context) bool {
+	found := false
+	err := l.abandonIntents(ctx, func(v catalog.Volume) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		over := l.leases[v.Intent.Lease] == nil
+		found = found || over
+		return over
+	}, "the lease has ended")
+	if err != nil {
+		l.log.Error("write intents not abandoned", "error", err)
+	}
+	return found && err == nil
 }
 
 // choice asks for a volume for the first request of a lease.

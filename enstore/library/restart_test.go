@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 
 	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/catalog/memstore"
+	"github.com/enstore-go/sdk/catalog/namespace"
 	"github.com/enstore-go/sdk/enstore/library"
 	"github.com/enstore-go/sdk/enstore/wire"
 )
@@ -70,6 +72,28 @@ func TestRestartOfTheSite(t *testing.T) {
 		b.is.True(!b.spool.has(spooled.ID))
 		b.reopen() // and all of it is over
 		b.is.Equal(len(b.lib.Requests()), 0)
+	})
+}
+
+// What a client was told is safe in the spool stays there, whatever the catalogue says at the next start.
+func TestCachedFileStaysWithoutVolumes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		p := stream("/d/a")
+		p.Level = catalog.Cached
+		b.accept(p)
+		_, err := b.lib.Await(b.ctx, p.ID)
+		b.is.NoErr(err)
+		b.is.NoErr(b.spool.stream(p.ID, 5000, 77, nil))
+		empty, err := catalog.Open(b.ctx, memstore.New(), nil) // as after the loss of the catalogue
+		b.is.NoErr(err)
+		b.opts.Catalog, b.opts.Tree = empty, namespace.New(empty)
+		b.reopen()
+		b.is.True(b.spool.has(p.ID))
+		rec, err := b.lib.Outcome(b.ctx, p.ID, 0)
+		b.is.NoErr(err)
+		b.is.Equal(rec.Level, catalog.Cached)
+		b.is.Equal(len(b.lib.Requests()), 1)
 	})
 }
 

@@ -1,7 +1,6 @@
 package library
 
 import (
-	"context"
 	"time"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -42,7 +41,10 @@ func (l *Library) received(r *request, n int, i spool.Info, failed error) error 
 		l.cut(r, n, failed)
 		return nil
 	}
-	err := l.cached(l.ctx, r, i)
+	l.mu.Lock()
+	p, library, wrapper := known(*r.put, i), r.library, r.family.Wrapper
+	l.mu.Unlock()
+	wrapper, err := l.fits(l.ctx, library, wrapper, p)
 	l.mu.Lock()
 	defer l.unlock()
 	switch {
@@ -56,6 +58,7 @@ func (l *Library) received(r *request, n int, i spool.Info, failed error) error 
 		l.finish(r, nil, e)
 		return e
 	}
+	l.cached(r, i, wrapper)
 	l.o.Step("library: cached")
 	r.streaming = false
 	if r.state == spooling {
@@ -84,24 +87,19 @@ func (l *Library) cut(r *request, n int, why error) {
 	r.notify()
 }
 
-// cached notes that the whole file is durable in the spool: from here on its size is known.
-func (l *Library) cached(ctx context.Context, r *request, i spool.Info) error {
-	l.mu.Lock()
-	p, family, library := *r.put, r.family, r.library
-	l.mu.Unlock()
+// known is a request whose whole file is in the spool: from there on its size is known.
+func known(p wire.Put, i spool.Info) wire.Put {
 	p.Size, p.Sum = i.Size, &i.Adler
-	wrapper, err := l.fits(ctx, library, family.Wrapper, p)
-	if err != nil {
-		return err
-	}
-	family.Wrapper = wrapper
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r.put, r.family = &p, family
+	return p
+}
+
+// cached notes that the whole file is durable in the spool, and which wrapper it gets. Caller holds mu.
+func (l *Library) cached(r *request, i spool.Info, wrapper string) {
+	p := known(*r.put, i)
+	r.put, r.family.Wrapper = &p, wrapper
 	r.cached = &wire.Record{
 		Key: p.Key, Size: i.Size, Adler: i.Adler, SanitySize: i.SanitySize, SanitySum: i.SanitySum,
 		Level: catalog.Cached, Request: r.id, Stored: i.Cached.Round(time.Microsecond),
-		Library: library, Family: family, Mode: p.Mode, UID: p.UID, GID: p.GID, MTime: p.MTime,
+		Library: r.library, Family: r.family, Mode: p.Mode, UID: p.UID, GID: p.GID, MTime: p.MTime,
 	}
-	return nil
 }

@@ -21,7 +21,9 @@
 // only; [Combine] joins the checksums of two pieces.
 //
 // Adler-32 runs in AVX2 code on amd64 processors that have it, else in a kernel in plain Go that
-// works on eight bytes at a time. Both give what package hash/adler32 gives.
+// works on eight bytes at a time. Both give what package hash/adler32 gives, 17 and 2 times as fast:
+// BenchmarkRatioAdler, pieces of 256 KiB and 1 MiB, the median of 21 rounds of both in turn on a Xeon.
+// The goals are 8 and 1.5.
 //
 // The package finds accidents, not attacks: neither checksum is cryptographic. It has no
 // checksums of directories or trees, and no MD5.

@@ -29,6 +29,14 @@
 // A process is born with two descriptors: 3 is its end of that socket, 4 the lifeline, a pipe in which the
 // host announces interrupted calls, and whose end says that the host is gone.
 //
+// # Cost
+//
+// Blocks of 256 KiB through a plugin process, copied once into the ring and written to the null device,
+// reach 0.5 of the speed of the same drive in the same process, for twice the processor time of both
+// sides together: BenchmarkRatioPlugin, the median of 25 rounds of both in turn, 2000 blocks each, on two
+// cores of a Xeon. The goals are 0.3 and 4. A drive takes Window slots of memory, by default 6 of its
+// longest block.
+//
 // # Death
 //
 // A plugin whose host dies, by whatever cause, exits at once: what is in the ring is dropped,

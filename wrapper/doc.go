@@ -59,6 +59,12 @@
 // trailing labels without a checksum algorithm. [Reader.Skip] finds both. null has no
 // place for such a sign.
 //
+// # Cost
+//
+// A [Writer] that reads from its source with ReadFrom has 0.997 of the speed of a loop that reads into
+// the same buffers and sums them, and a Writer's memory is the block in work: BenchmarkRatio, 256 MiB in
+// blocks of 256 KiB as cpio_odc, the median of 15 rounds of both in turn.
+//
 // # What this package does not do
 //
 // It does not position a tape, flush it, or write a volume label; it knows no catalogue;

@@ -1,9 +1,18 @@
 // Package memstore keeps a catalogue in memory. It is the reference of what a
 // catalog.Store does, and what tests use: nothing survives the process.
 //
+// Its only noun is [Store].
+//
 //	s := memstore.New()
 //	defer s.Close()
 //	c, err := catalog.Open(ctx, s, nil)
+//	err = c.AddVolume(ctx, catalog.Volume{Label: "VO1234L8", Library: "LTO8", MediaType: "LTO8", Capacity: 12e12})
+//	before := s.Commits()
+//	err = c.SetComment(ctx, "VO1234L8", "from the old robot")
+//	fmt.Println(s.Commits()-before, "transaction")
+//
+// Updates run one at a time, and Views wait for them. The package does not bound what it
+// holds, and its transactions cost no synchronisation: it tells nothing about speed.
 package memstore
 
 import (

@@ -10,6 +10,17 @@
 //		storetest.Same(t, openMine, openMemory)
 //	}
 //
-// An [Open] makes an empty store, which the kit closes. A case that fails says which rule
-// it found broken. What survives a crash is for the store's own tests.
+//	func openMine(t testing.TB) catalog.Store {
+//		s, err := minestore.Open(filepath.Join(t.TempDir(), "catalogue"))
+//		if err != nil {
+//			t.Fatal(err)
+//		}
+//		return s
+//	}
+//
+// Its nouns: an [Open] makes an empty store, which the kit closes; a [Dump] is all rows of a
+// store as text. A case that fails says which rule it found broken.
+//
+// The kit does not measure, and does not end the process: speed, and what survives a crash, are
+// for the store's own tests.
 package storetest

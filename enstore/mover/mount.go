@@ -142,8 +142,10 @@ func (m *Mover) label(ctx context.Context, g catalog.Grant, f wrapper.Format) (c
 			return g, fmt.Errorf("volume %s: write label: %w", v.label, err)
 		}
 		m.opts.Step("mover: label written")
+	case errors.Is(err, label.ErrNoLabel), errors.Is(err, label.ErrBadLabel):
+		return g, m.disable(ctx, v.label, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is not blank: %w", v.label, err))
 	case err != nil:
-		return g, m.disable(ctx, m.vol.label, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is not blank: %w", v.label, err))
+		return g, fmt.Errorf("volume %s: label: %w", v.label, err)
 	case got.ID != label.ID(string(v.label)):
 		return g, m.disable(ctx, m.vol.label, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: it is new to the catalogue but its cartridge is labelled %q: %w", v.label, got.ID, errWrongLabel))
 	default:

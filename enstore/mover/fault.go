@@ -10,6 +10,7 @@ import (
 	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/driver"
 )
 
 // told is an error of drive, volume or robot as clients hear it: its kind follows from the verdict.
@@ -64,7 +65,11 @@ func (e *inhibited) Unwrap() error { return e.error }
 
 // disable inhibits a volume and returns why, as an error that blames it.
 func (m *Mover) disable(ctx context.Context, v catalog.Label, slot catalog.Slot, limit catalog.Limit, why error) error {
-	err := &inhibited{&tape.Error{Op: "check", Drive: m.opts.Drive, Volume: string(v), Verdict: tape.Verdict{Fault: tape.FaultVolume, Permanent: true}, Err: why}}
+	at := tape.Position{Block: driver.Unknown, File: driver.Unknown}
+	if m.vol != nil {
+		at = m.vol.load.Position()
+	}
+	err := &inhibited{&tape.Error{Op: "check", Drive: m.opts.Drive, Volume: string(v), Position: at, Verdict: tape.Verdict{Fault: tape.FaultVolume, Permanent: true}, Err: why}}
 	return errors.Join(err, m.inhibit(ctx, v, slot, limit, why))
 }
 

@@ -47,6 +47,7 @@ const (
 
 func TestMain(m *testing.M) {
 	plugins.Main(plugins.Builtin...)
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each plugin would take a second to end
 	if dir := os.Getenv(envDir); dir != "" {
 		if err := play(context.Background(), dir); err != nil {
 			fmt.Println("error", err)
@@ -388,7 +389,7 @@ func compareImage(ctx context.Context, image string, files map[int64]catalog.Fil
 			continue // dead space
 		}
 		size, sum, err := f.Verify()
-		if err != nil || size != rec.Size || sum != rec.Adler || f.Header.Path != rec.Path {
+		if err != nil || size != rec.Size || sum != rec.Adler || f.Header.Path != rec.Path && rec.Family.Wrapper != "null" {
 			return fmt.Errorf("tape file %d: %s, %d bytes, %08x (%v); the catalogue has %s, %d, %08x", f.TapeFile, f.Header.Path, size, sum, err, rec.Path, rec.Size, rec.Adler)
 		}
 		delete(files, f.TapeFile)

@@ -289,7 +289,7 @@ func (s *Site) openRobots(context.Context) error {
 			if err != nil {
 				return nil, fmt.Errorf("robot %s: %w", name, err)
 			}
-			return tape.NewChanger(ctx, raw, nil)
+			return tape.NewChanger(ctx, raw, &tape.ChangerOptions{Name: name})
 		}
 		r := changer.New(open, &changer.Options{Step: s.step})
 		s.robots[name] = r

@@ -5,7 +5,6 @@ package site_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -72,7 +71,6 @@ func BenchmarkRatioPut(b *testing.B) {
 			if n < 2 {
 				continue // pages, processes and images are new
 			}
-			b.Logf("wall %v bare %v cp %v cpu %v bare %v", o.wall, p.wall, c.wall, o.cpu, p.cpu)
 			cpu.add(o.cpu.Seconds() / p.cpu.Seconds())
 			speed.add(p.wall.Seconds() / o.wall.Seconds())
 			speedCP.add(c.wall.Seconds() / o.wall.Seconds())
@@ -138,7 +136,7 @@ func buildBare(b *testing.B, dir string) string {
 		}
 		text = bytes.Replace(text, []byte("return "+sum), []byte("if false { return "+sum+" }; return sum"), 1)
 	}
-	replaced, overlay, bin := filepath.Join(dir, "crc.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "bare.test")
+	replaced, overlay := filepath.Join(dir, "crc.go"), filepath.Join(dir, "overlay.json")
 	if err := os.WriteFile(replaced, text, 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -149,8 +147,19 @@ func buildBare(b *testing.B, dir string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if out, err := exec.Command("go", "test", "-c", "-overlay", overlay, "-o", bin, ".").CombinedOutput(); err != nil {
-		b.Fatal(err, string(out))
+	return buildTests(b, "", "-overlay", overlay)
+}
+
+// buildTests builds this test binary once more, with flags of go test and a setting of the environment.
+func buildTests(tb testing.TB, env string, flags ...string) string {
+	tb.Helper()
+	bin := filepath.Join(tb.TempDir(), "site.test")
+	cmd := exec.Command("go", append([]string{"test", "-c", "-o", bin}, append(flags, ".")...)...)
+	if env != "" {
+		cmd.Env = append(os.Environ(), env)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatal(err, string(out))
 	}
 	return bin
 }
@@ -263,7 +272,7 @@ func TestPutter(t *testing.T) {
 			t.Fatal(err)
 		}
 		wall := time.Since(began)
-		fmt.Println(wall, processorTime(t)-cpu)
+		fmt.Println(int64(wall), int64(processorTime(t)-cpu))
 	}
 }
 
@@ -332,5 +341,3 @@ func children(t *testing.T) (pids []int) {
 	}
 	return pids
 }
-
-var _ = context.Background

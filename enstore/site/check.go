@@ -11,8 +11,8 @@ import (
 	"github.com/enstore-go/sdk/catalog"
 )
 
-// least is what Transfer.Memory must be: buffers, and what the plugin's ring takes.
-const least = 32 << 20
+// least is what Transfer.Memory must be: some buffers, and what the plugin takes for itself.
+const least = 40 << 20
 
 // brands are the brands that a catalogue takes.
 var brands = regexp.MustCompile(`^[A-Za-z0-9]{0,7}[A-Za-z]$`)

@@ -9,8 +9,12 @@ import (
 	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/wrapper"
 )
+
+// blockSize is that of a volume whose own is not known, in bytes.
+const blockSize = 256 << 10
 
 // ahead is how many requests beyond the one in work are told to connect, so that the drive
 // need not wait for a client's round trip.
@@ -47,9 +51,13 @@ func (m *Mover) write(ctx, hold context.Context, lease wire.Lease) (err error) {
 	}
 	ph.Locate = time.Since(t)
 
+	if g.Volume.BlockSize == 0 { // it was never known, as for one of another system's
+		g.Volume.BlockSize = blockSize
+	}
 	if err := m.buffers.lend(g.Volume.BlockSize); err != nil {
 		return err
 	}
+	m.vol.proven = catalog.Location{} // until all that was written is flushed
 	fd := newFeed(hold, m.vol.load, m.buffers)
 	defer m.giveBuffersBack(fd)
 	grp := newGroup(hold, m, lease, g, fd, flushes)
@@ -132,8 +140,9 @@ func (m *Mover) skipDead(ctx context.Context, g *catalog.Grant) (flushes uint64,
 	if !l.Status().WORM || g.Explains == nil {
 		return 0, nil
 	}
+	from := l.Position()
 	at, err := l.LocateEnd(ctx)
-	if err != nil || at.File == g.Volume.EOD.File {
+	if err != nil || at == from && at.Block != driver.Unknown {
 		return 0, err
 	}
 	m.wrote = true

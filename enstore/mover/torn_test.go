@@ -1,0 +1,46 @@
+package mover_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/enstore-go/sdk/enstore/mover"
+	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/tape/driver"
+	"github.com/enstore-go/sdk/tape/faulty"
+	"github.com/enstore-go/sdk/tape/memtape"
+	"github.com/matryer/is"
+)
+
+// A file torn in its first tape file leaves the tape in the very file that the next lease begins with, and the load may
+// go on: the next file must not be written behind the torn blocks, as part of the same tape file.
+func TestNextLeaseDoesNotContinueATornFile(t *testing.T) {
+	for _, tapes := range []memtape.Options{{}, {NoPositions: true, NoFiles: true}} {
+		for _, worm := range []bool{false, true} {
+			is := is.New(t)
+			r := newRig(t, tapes, memtape.VolumeOptions{WORM: worm}, mover.FlushPolicy{}, "VO0001")
+			out, _ := r.write(family, patterns(100), nil)
+			is.NoErr(out[0].err)
+			r.halt()
+			r.wrap = func(d driver.Drive) driver.Drive {
+				return faulty.Drive(d, faulty.Rule{Op: faulty.WriteBlock, Nth: 3, Outcome: driver.OutcomeAborted})
+			}
+			r.start(mover.FlushPolicy{})
+			out, rel := r.write(family, patterns(500_000), nil)
+			is.True(errors.Is(out[0].err, wire.ErrRestart))
+			is.True(rel.Err != nil)
+
+			data := patterns(200_000, 300)
+			out, rel = r.write(family, data, nil)
+			is.Equal(rel.Err, nil)
+			is.NoErr(out[0].err)
+			is.NoErr(out[1].err)
+			got, errs := r.read(r.file(out[0].rec), r.file(out[1].rec))
+			for i := range data {
+				is.NoErr(errs[i])
+				is.True(bytes.Equal(got[i], data[i]))
+			}
+		}
+	}
+}

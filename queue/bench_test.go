@@ -68,8 +68,13 @@ func turns(b *testing.B, m *queue.Machine) {
 		r := g.Lease.Requests[0]
 		apply(queue.Finished{Time: start, ID: r})
 		apply(queue.LeaseEnded{Time: start, Lease: g.Lease.ID})
-		n++ // the queue stays as long as it was
-		apply(queue.Submitted{Time: start, Request: queue.Request{ID: id(n), Kind: queue.Read, Library: "L", Volume: queue.Volume(fmt.Sprint("V", n%100)), Position: queue.Position{File: int64(n % 1000)}}})
+		// One more of the kind that was served: the queue keeps its length, and what of it can run.
+		n++
+		q := queue.Request{ID: id(n), Kind: g.Lease.Kind, Library: "L", Size: 1 << 30, Family: g.Lease.Family, Width: g.Lease.Width}
+		if q.Kind == queue.Read {
+			q.Volume, q.Position.File = g.Lease.Volume, int64(n%1000)
+		}
+		apply(queue.Submitted{Time: start, Request: q})
 		d = apply(queue.DriveReady{Time: start, Drive: "bench", Libraries: []queue.Library{"L"}})
 	}
 }

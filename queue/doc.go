@@ -44,6 +44,13 @@
 // family overtake it only for (MaxPriority - p) x AgeStep. In a group of reads a request waits for at most one sweep of
 // its volume.
 //
+// # Cost
+//
+// A whole turn of a drive (its lease ends, its request is finished, another is submitted, the drive is ready and granted
+// the next) takes 2 microseconds with a thousand requests, 6 with a million on 100 volumes, 9 with 100,000 on 50,000
+// volumes: BenchmarkSelectNext, on a core of a Xeon. A waiting request takes 230 bytes, its share of groups and volumes
+// included: BenchmarkMemory, a million requests on 25,000 volumes.
+//
 // # What it does not do
 //
 // It does not know volumes that nobody asked for, capacities, or what lies on tape: for a write the engine asks the

@@ -135,6 +135,8 @@ func (m *Mover) reject(ctx context.Context, v catalog.Label, why error) error {
 	if err != nil {
 		m.log.Warn("volume stays in the drive", "volume", v, "error", err)
 		m.abandon() // it is looked at anew
+	} else {
+		m.left = ""
 	}
 	return fmt.Errorf("volume %s: load in %s: %w", v, m.opts.Drive, why)
 }

@@ -24,7 +24,9 @@ func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wi
 		return err
 	}
 	m.opts.Step("mover: before mount")
+	m.left = v
 	if err := m.opts.Robot.Mount(ctx, string(v), m.opts.Number); err != nil {
+		m.clean = false // the cartridge may have come none the less
 		return fmt.Errorf("volume %s: mount in %s: %w", v, m.opts.Drive, err)
 	}
 	ph.Mount = time.Since(t)
@@ -38,7 +40,7 @@ func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wi
 		m.abandon() // whatever is in the drive now, it is looked at anew
 		return fmt.Errorf("volume %s: load in %s: %w", v, m.opts.Drive, err)
 	}
-	m.vol = &mounted{label: v, load: l}
+	m.vol, m.left = &mounted{label: v, load: l}, ""
 	ph.Load = time.Since(t)
 	if err := m.opts.Catalog.RecordMount(ctx, v, m.opts.Drive); err != nil {
 		return err

@@ -125,10 +125,11 @@ type Catalog interface {
 type Mover struct {
 	opts  Options
 	log   hclog.Logger
-	drive *tape.Drive // nil: to be opened
-	clean bool        // nothing of before is in the drive
-	vol   *mounted    // what is in the drive; nil: nothing that we know of
-	wrote bool        // the present lease has written on its volume, or may have
+	drive *tape.Drive   // nil: to be opened
+	clean bool          // nothing but vol is in the drive
+	vol   *mounted      // what is in the drive; nil: nothing that we know of
+	left  catalog.Label // while not clean: what may be there none the less
+	wrote bool          // the present lease has written on its volume, or may have
 	tally tally
 
 	buffers *buffers
@@ -209,7 +210,7 @@ func (m *Mover) Run(ctx context.Context) error {
 		lease, err := m.opts.Dispatcher.Next(ctx, m.report())
 		rest.Stop()
 		switch {
-		case ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil:
 			return nil
 		case err != nil:
 			wait = backoff(wait)
@@ -336,7 +337,9 @@ func (m *Mover) ready(ctx context.Context) error {
 	if errors.Is(err, tape.ErrGone) || errors.Is(err, tape.ErrTimeout) {
 		m.abandon()
 	}
-	m.clean = err == nil
+	if err == nil {
+		m.clean, m.left = true, ""
+	}
 	return err
 }
 
@@ -353,16 +356,19 @@ func (m *Mover) empty(ctx context.Context) error {
 }
 
 func (m *Mover) report() wire.DriveReport {
-	r := wire.DriveReport{Drive: m.opts.Drive, Libraries: m.opts.Libraries}
+	r := wire.DriveReport{Drive: m.opts.Drive, Libraries: m.opts.Libraries, Mounted: m.left}
 	if m.vol != nil {
 		r.Mounted = m.vol.label
 	}
 	return r
 }
 
-// abandon forgets the drive and the cartridge in it after their load ended. The next
-// ready opens the drive again and clears it.
+// abandon forgets the drive and what is known of the cartridge in it after their load ended. The next ready opens the drive
+// again and empties it; until then the volume counts as mounted here, so that no other drive is given it.
 func (m *Mover) abandon() {
+	if m.vol != nil {
+		m.left = m.vol.label
+	}
 	m.vol = nil
 	m.shut()
 }

@@ -227,6 +227,7 @@ func TestDriveThatDiesFailsTheGroupAndNothingElse(t *testing.T) {
 		}
 	}
 	is.True(rel.Err != nil)
+	is.Equal(rel.Mounted, catalog.Label("VO0001")) // until the robot has taken it out
 	v, err := r.cat.Volume(r.ctx, "VO0001")
 	is.NoErr(err)
 	is.Equal(v.Files, int64(2))

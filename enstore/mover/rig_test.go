@@ -44,6 +44,7 @@ type rig struct {
 	settled  map[catalog.RequestID]wire.Settlement
 	released chan wire.Release
 	wrap     func(driver.Drive) driver.Drive
+	hand     func(driver.Changer) driver.Changer
 }
 
 var family = catalog.Family{Group: "sg", Family: "raw", Wrapper: "cpio_odc"}
@@ -55,7 +56,7 @@ func newRig(t *testing.T, tapes memtape.Options, vol memtape.VolumeOptions, poli
 		t: t, is: is.New(t), lib: memtape.New(tapes),
 		leases: make(chan wire.Lease), more: map[catalog.LeaseID][]wire.Assignment{},
 		offers: map[catalog.RequestID]chan wire.Turn{}, settled: map[catalog.RequestID]wire.Settlement{}, released: make(chan wire.Release, 16),
-		wrap: func(d driver.Drive) driver.Drive { return d },
+		wrap: func(d driver.Drive) driver.Drive { return d }, hand: func(c driver.Changer) driver.Changer { return c },
 	}
 	var cancel context.CancelFunc
 	r.ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
@@ -78,7 +79,9 @@ func (r *rig) start(policy mover.FlushPolicy) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	r.is.NoErr(err)
 	l := wire.NewListener(nl, nil)
-	robot := changer.New(func(ctx context.Context) (*tape.Changer, error) { return tape.NewChanger(ctx, r.lib.Changer(), nil) }, nil)
+	robot := changer.New(func(ctx context.Context) (*tape.Changer, error) {
+		return tape.NewChanger(ctx, r.hand(r.lib.Changer()), nil)
+	}, nil)
 	m, err := mover.New(mover.Options{
 		Drive: "d0", Number: 0, Libraries: []catalog.LibraryName{"lib"},
 		Open: func(context.Context) (driver.Drive, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/enstore/mover"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/tape/driver"
@@ -43,4 +44,28 @@ func TestNextLeaseDoesNotContinueATornFile(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A cartridge that the robot brought without saying so does not block the drive, and counts as mounted there until it is gone.
+func TestMountThatFailedAndCameNoneTheLess(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001", "VO0002")
+	r.halt()
+	first := true
+	r.hand = func(c driver.Changer) driver.Changer {
+		if !first {
+			return c
+		}
+		first = false
+		return faulty.Changer(c, faulty.Rule{Op: faulty.Move, Done: true, Outcome: driver.OutcomeGone}, faulty.Rule{Op: faulty.Inventory, From: 2, Outcome: driver.OutcomeGone})
+	}
+	r.start(mover.FlushPolicy{})
+	out, rel := r.write(family, patterns(100), nil)
+	is.True(out[0].err != nil)
+	is.Equal(rel.Mounted, catalog.Label("VO0001"))
+	is.NoErr(r.cat.SetInhibit(r.ctx, "VO0001", catalog.SystemWrite, catalog.ReadOnly, "test", "test"))
+	out, rel = r.write(family, patterns(100), nil)
+	is.Equal(rel.Err, nil)
+	is.NoErr(out[0].err)
+	is.Equal(rel.Mounted, catalog.Label("VO0002"))
 }

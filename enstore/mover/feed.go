@@ -133,7 +133,8 @@ func (f *feed) Buffer() ([]byte, error) {
 		case <-f.halt:
 			return nil, f.failure
 		case <-f.ctx.Done():
-			return nil, context.Cause(f.ctx)
+			f.fail(context.Cause(f.ctx)) // no fault of the client's
+			return nil, f.err()
 		}
 	}
 }

@@ -159,11 +159,15 @@ func (g *group) commit(full bool) error {
 	for i, w := range files {
 		w.phases.Commit = time.Since(t)
 		s := wire.Settlement{Request: w.a.Request}
-		if e := res[i].Err; e != nil {
+		file, e := res[i].File, res[i].Err
+		if f := res[i].Earlier; f != nil && f.Size == w.size && f.Adler == w.sum {
+			file, e = *f, nil // an attempt whose outcome was unknown had succeeded
+		}
+		if e != nil {
 			s.Err = wire.AsError(e, "put", w.a.Put.Key)
 			w.src.fail(s.Err)
 		} else {
-			rec := wire.RecordOf(res[i].File, w.phases)
+			rec := wire.RecordOf(file, w.phases)
 			s.Record = &rec
 			g.m.tally.file()
 			w.src.stored(rec)
@@ -181,14 +185,17 @@ func (g *group) commit(full bool) error {
 // record does the flush transaction. If its outcome is unknown the catalogue is asked by lease and
 // sequence number before anything else happens to the volume.
 func (m *Mover) record(ctx context.Context, c catalog.Commit) ([]catalog.FileResult, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	ctx = context.WithoutCancel(ctx)
+	flush, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	res, err := m.opts.Catalog.Flush(ctx, c)
+	res, err := m.opts.Catalog.Flush(flush, c)
 	if err == nil || errors.Is(err, catalog.ErrFenced) {
 		return res, err
 	}
 	m.log.Warn("flush transaction failed, asking for its outcome", "volume", c.Volume, "error", err)
-	if res, e := m.opts.Catalog.FlushOutcome(ctx, c.Lease, c.Seq); e == nil {
+	ask, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if res, e := m.opts.Catalog.FlushOutcome(ask, c.Lease, c.Seq); e == nil {
 		return res, nil
 	}
 	return nil, fmt.Errorf("volume %s: record %d files: %w", c.Volume, len(c.Files), err)

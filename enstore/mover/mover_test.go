@@ -263,6 +263,43 @@ func TestNameTakenMeanwhile(t *testing.T) {
 	is.True(errors.Is(out[1].err, wire.ErrExists))
 }
 
+// An attempt whose outcome nobody knew had succeeded: the client of the next one hears that.
+func TestRequestThatWasRecordedBefore(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+	id := catalog.NewRequestID()
+	again := func(_ int, p *wire.Put) { p.ID, p.Key = id, "/again" }
+	first, _ := r.write(family, patterns(100), again)
+	is.NoErr(first[0].err)
+	r.mu.Lock()
+	delete(r.settled, id)
+	r.mu.Unlock()
+	second, rel := r.write(family, patterns(100), again)
+	is.Equal(rel.Err, nil)
+	is.NoErr(second[0].err)
+	is.Equal(second[0].rec.BFID, first[0].rec.BFID)
+	r.mu.Lock()
+	delete(r.settled, id)
+	r.mu.Unlock()
+	other, _ := r.write(family, patterns(101), again)
+	is.True(errors.Is(other[0].err, wire.ErrExists)) // but not with other content
+}
+
+func TestBlockSizeThatIsNotKnown(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+	out, _ := r.write(family, patterns(300_000), nil)
+	is.NoErr(out[0].err)
+	r.amend = func(g *catalog.Grant) { g.Volume.BlockSize = 0 }
+	more, _ := r.write(family, patterns(300_000), nil)
+	is.NoErr(more[0].err)
+	got, errs := r.read(r.file(out[0].rec), r.file(more[0].rec))
+	for i := range got {
+		is.NoErr(errs[i])
+		is.True(bytes.Equal(got[i], pattern(0, 300_000)))
+	}
+}
+
 func TestClientThatDoesNotComeHoldsNobodyUp(t *testing.T) {
 	is := is.New(t)
 	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{Age: time.Second}, "VO0001")

@@ -113,7 +113,11 @@ func (m *Mover) send(ctx context.Context, lease wire.Lease, a wire.Assignment, c
 	}
 	ph.Locate = time.Since(t)
 	t = time.Now()
-	p := newPull(ctx, m.vol.load, lease.Grant.Volume.BlockSize, m.opts.Memory-m.opts.DriveMemory, f.Layout().TapeFiles)
+	size := lease.Grant.Volume.BlockSize
+	if size == 0 { // not known: room for the longest
+		size = maxBlock
+	}
+	p := newPull(ctx, m.vol.load, size, m.opts.Memory-m.opts.DriveMemory, f.Layout().TapeFiles)
 	defer p.stop()
 	r, err := wrapper.NewReader(p, f, file.Size)
 	if err != nil {
@@ -154,6 +158,9 @@ func (w peer) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// maxBlock is the longest block that is expected on a volume whose block size is not known, in bytes.
+const maxBlock = 1 << 20
 
 // pull is the buffer between the tape side, which reads ahead, and the network side. It is a
 // wrapper.BlockReader for the network side, and may be used up to the end of one file.

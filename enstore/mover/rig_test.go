@@ -45,6 +45,7 @@ type rig struct {
 	released chan wire.Release
 	wrap     func(driver.Drive) driver.Drive
 	hand     func(driver.Changer) driver.Changer
+	amend    func(*catalog.Grant) // what the leases say
 }
 
 var family = catalog.Family{Group: "sg", Family: "raw", Wrapper: "cpio_odc"}
@@ -56,7 +57,7 @@ func newRig(t *testing.T, tapes memtape.Options, vol memtape.VolumeOptions, poli
 		t: t, is: is.New(t), lib: memtape.New(tapes),
 		leases: make(chan wire.Lease), more: map[catalog.LeaseID][]wire.Assignment{},
 		offers: map[catalog.RequestID]chan wire.Turn{}, settled: map[catalog.RequestID]wire.Settlement{}, released: make(chan wire.Release, 16),
-		wrap: func(d driver.Drive) driver.Drive { return d }, hand: func(c driver.Changer) driver.Changer { return c },
+		amend: func(*catalog.Grant) {}, wrap: func(d driver.Drive) driver.Drive { return d }, hand: func(c driver.Changer) driver.Changer { return c },
 	}
 	var cancel context.CancelFunc
 	r.ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
@@ -173,6 +174,7 @@ func (r *rig) write(fam catalog.Family, contents [][]byte, fiddle func(i int, p 
 	r.t.Helper()
 	g, err := r.cat.ChooseForWrite(r.ctx, catalog.Choice{Lease: catalog.NewLeaseID(), Library: "lib", Family: fam, Width: 1, Drive: "d0"})
 	r.is.NoErr(err)
+	r.amend(&g)
 	lease := wire.Lease{ID: g.Lease, Kind: wire.WriteLease, Drive: "d0", Grant: g, Family: fam, Expires: time.Now().Add(time.Minute)}
 	out := make([]outcome, len(contents))
 	var wg sync.WaitGroup
@@ -215,6 +217,7 @@ func (r *rig) read(files ...catalog.File) ([][]byte, []error) {
 	r.t.Helper()
 	g, err := r.cat.LeaseForRead(r.ctx, files[0].Volume, catalog.NewLeaseID(), "d0")
 	r.is.NoErr(err)
+	r.amend(&g)
 	lease := wire.Lease{ID: g.Lease, Kind: wire.ReadLease, Drive: "d0", Grant: g, Expires: time.Now().Add(time.Minute)}
 	out, errs := make([][]byte, len(files)), make([]error, len(files))
 	var wg sync.WaitGroup

@@ -255,33 +255,35 @@ func (l *link) receive(ctx context.Context, limit time.Duration) (frame, error) 
 }
 
 func (l *link) fill(ctx context.Context, limit time.Duration) error {
-	begin := time.Now()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { _ = l.conn.SetReadDeadline(time.Unix(1, 0)) })
-		defer stop()
+		hurried := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			_ = l.conn.SetReadDeadline(time.Unix(1, 0))
+			close(hurried)
+		})
+		defer func() {
+			if !stop() { // its deadline must not hit the reads that follow
+				<-hurried
+			}
+		}()
 	}
-	for {
-		if err := l.conn.SetReadDeadline(begin.Add(limit)); err != nil {
-			return err
-		}
-		if ctx.Err() != nil { // it may have ended before the deadline was set
-			return ctx.Err()
-		}
-		_, err := l.in.Peek(frameSize)
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
-		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case time.Since(begin) >= limit:
-			return errTimeout
-		}
-		// The deadline was that of an earlier call whose context ended late.
+	if err := l.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return err
 	}
+	if err := ctx.Err(); err != nil { // it may have ended before the deadline was set
+		return err
+	}
+	_, err := l.in.Peek(frameSize)
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return errTimeout
 }
 
 // resume ends the skipping, once every operation is answered.

@@ -241,3 +241,32 @@ func FuzzLogLine(f *testing.F) {
 		}
 	})
 }
+
+// A caller who gives up at the very moment of the answer does not turn the block behind it into a
+// time-out, over which the process would be killed.
+func TestGivingUpAtTheMomentOfTheAnswer(t *testing.T) {
+	is := is.New(t)
+	host, plugin := ends(t)
+	l := &link{conn: host, in: bufio.NewReader(host), slots: 1, slot: slotAlign}
+	block, into := make([]byte, slotAlign), make([]byte, slotAlign)
+	for seq := range uint64(2000) {
+		ctx, cancel := context.WithCancel(t.Context())
+		is.NoErr(l.send(frameRead, len(into), nil, into, time.Minute))
+		go func() {
+			var op [frameSize]byte
+			_, _ = io.ReadFull(plugin, op[:])
+			answer := frame{kind: frameDone, length: uint32(len(block)), seq: seq}.append(nil)
+			go cancel()
+			_, _ = plugin.Write(answer)
+			time.Sleep(50 * time.Microsecond)
+			_, _ = plugin.Write(block)
+		}()
+		a, _, err := l.next(ctx, time.Minute)
+		if errors.Is(err, context.Canceled) { // its answer is still to come
+			a, _, err = l.next(t.Context(), time.Minute)
+		}
+		is.NoErr(err)
+		is.Equal(a.n, len(into))
+		cancel()
+	}
+}

@@ -32,7 +32,8 @@
 //
 // A request that failed for a reason that is not its own is queued again as long as somebody can give its bytes once
 // more: the spool, the tape, or a client whose source can be read again (Put.Again). Another drive is then
-// preferred, and the volume is vetoed if it was at fault. After Options.MaxAttempts the last error stands.
+// preferred, and the volume is vetoed if it was at fault. After Options.MaxAttempts the last error stands, but not
+// for a file in the spool: its client was told that it is safe there, and it is tried until it is on tape.
 //
 // # What it does not do
 //

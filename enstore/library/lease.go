@@ -323,8 +323,9 @@ func (l *Library) settle(w *lease, r *request, s wire.Settlement) {
 // untouched is how many times a request may come back that was not begun, for each attempt that it has.
 const untouched = 10
 
-// requeue puts a request of a lease back into the queue, unless it has been tried often enough. An attempt that was
-// begun makes the queue prefer another drive. Caller holds mu.
+// requeue puts a request of a lease back into the queue, unless it has been tried often enough. What is in the spool is tried
+// until it is on tape: its client was told that it is safe. An attempt that was begun makes the queue prefer another
+// drive. Caller holds mu.
 func (l *Library) requeue(w *lease, r *request, why *wire.Error, begun bool) {
 	avoid := queue.Drive("")
 	if begun {
@@ -332,7 +333,7 @@ func (l *Library) requeue(w *lease, r *request, why *wire.Error, begun bool) {
 		avoid = w.queue.Drive
 	}
 	r.returns++
-	if r.attempts >= l.o.MaxAttempts || r.returns >= untouched*l.o.MaxAttempts {
+	if r.cached == nil && (r.attempts >= l.o.MaxAttempts || r.returns >= untouched*l.o.MaxAttempts) {
 		err := *why
 		if err.Text == "" {
 			err.Text = err.Error()

@@ -208,6 +208,8 @@ func (l *Library) grantWrite(ctx context.Context, w *lease, rep wire.DriveReport
 		return l.noVolume(ctx, w, choice)
 	case errors.Is(err, catalog.ErrWidth):
 		return l.refused(w, queue.WidthInUse), nil
+	case errors.Is(err, catalog.ErrTooLarge) && l.firstIsCached(w):
+		return l.refused(w, queue.NoVolume), nil // until there is a larger volume
 	case errors.Is(err, catalog.ErrTooLarge):
 		l.finishFirst(w, wire.TooLarge, err)
 		return l.refused(w, queue.Conflict), nil
@@ -275,10 +277,7 @@ func (l *Library) choice(w *lease, rep wire.DriveReport) (catalog.Choice, bool) 
 // noVolume decides what a family without a volume does: it waits if a volume that would do is in use, or if its first
 // request lies in the spool; else the client of that request is told.
 func (l *Library) noVolume(ctx context.Context, w *lease, c catalog.Choice) (again bool, err error) {
-	l.mu.Lock()
-	spooled := len(w.requests) > 0 && w.requests[0].cached != nil
-	l.mu.Unlock()
-	wait := spooled
+	wait := l.firstIsCached(w)
 	for _, label := range c.Veto {
 		v, err := l.o.Catalog.Volume(ctx, label)
 		if err == nil && v.Library == c.Library && v.Family == c.Family && v.Writable() == nil && v.Remaining >= c.MinBytes {
@@ -290,6 +289,13 @@ func (l *Library) noVolume(ctx context.Context, w *lease, c catalog.Choice) (aga
 	}
 	l.finishFirst(w, wire.NoSpace, catalog.ErrNoVolume)
 	return l.refused(w, queue.Conflict), nil
+}
+
+// firstIsCached tells whether the first request of a lease lies in the spool.
+func (l *Library) firstIsCached(w *lease) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(w.requests) > 0 && w.requests[0].cached != nil
 }
 
 // finishFirst ends the first request of a lease.

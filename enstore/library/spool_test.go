@@ -174,3 +174,24 @@ func TestSpooledFileIsTriedAgain(t *testing.T) {
 		b.is.Equal(m.work(), []string{"/d/a"})
 	})
 }
+
+func TestCachedFileIsTriedUntilItIsOnTape(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		p := stream("/d/a")
+		p.Level = catalog.Cached
+		b.accept(p)
+		_, err := b.lib.Await(b.ctx, p.ID)
+		b.is.NoErr(err)
+		b.is.NoErr(b.spool.stream(p.ID, 5000, 77, nil))
+		m := b.mover("d0")
+		for range 20 { // a drive that is out of order for a while
+			l := m.next()
+			m.settle(l.Assignments[0], nil, wire.Restarted(errors.New("head crash"), "V"))
+			m.release(errors.New("head crash"), wire.FaultDrive)
+		}
+		b.is.True(b.spool.has(p.ID))
+		m.next()
+		b.is.Equal(m.work(), []string{"/d/a"})
+	})
+}

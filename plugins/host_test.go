@@ -158,4 +158,5 @@ func TestLogLinesAreTakenAsTheyAre(t *testing.T) {
 		is.True(!ok)
 	}
 	is.Equal(printable("a\x1b[31m\tb\x00\x7f\r\n"), "a?[31m\tb??")
+	is.Equal(printable("\u009b31mé"), "?31mé") // the other way to begin a terminal's command
 }

@@ -2,20 +2,21 @@ package plugins
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // lifetimeOf reads the start time of a process from /proc: clock ticks since boot, with the boot's
 // identity. A zombie is dead: os.ErrNotExist, as for no process at all.
 func lifetimeOf(pid int) (lifetime, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if errors.Is(err, syscall.ESRCH) { // it ended while its file was read
+		err = os.ErrNotExist
+	}
 	if err != nil {
-		// ESRCH comes when the process ends while its file is read.
-		if !os.IsPermission(err) {
-			err = os.ErrNotExist
-		}
 		return lifetime{}, err
 	}
 	// The second field, the command's name, is in parentheses and may contain anything.

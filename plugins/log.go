@@ -103,7 +103,7 @@ func parseRecord(line []byte) (hclog.Level, string, []any, bool) {
 // printable keeps a plugin from steering somebody's terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r == 0x7f {
+		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 {
 			return '?'
 		}
 		return r

@@ -57,8 +57,11 @@ func (h *Host) recordName(pid int) string {
 // record writes down a process before it may take its device.
 func (h *Host) record(p *process) error {
 	of, err := lifetimeOf(p.pid())
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return p.gone("open")
+	}
+	if err != nil {
+		return fmt.Errorf("plugins: record: %w", err)
 	}
 	b, err := json.Marshal(record{Version: recordVersion, Device: p.device, Name: p.name, Plugin: of, Host: h.self, Sockets: p.sockets})
 	if err != nil {

@@ -44,6 +44,11 @@
 // returned, because calls of a driver are never concurrent. [Drive.Idle] waits for
 // that. Until then a buffer given to the abandoned call belongs to it.
 //
+// # Cost
+//
+// Beyond the driver, a block costs 3 microseconds and 10 small allocations, none of them of the block's
+// length: BenchmarkWriteBlock, on a core of a Xeon. A load remembers the places of at most 65,536 files.
+//
 // The package keeps no catalogue, reads no configuration, retries nothing and starts no
 // goroutine other than the one that carries a call to the driver.
 package tape

@@ -58,6 +58,11 @@ type FileResult struct {
 // maxFlush bounds the files of one flush: what one transaction takes.
 const maxFlush = 10_000
 
+// lastStart is the last tape file at which a volume is still open for writing. What is written behind
+// MaxFile could not be recorded, and the lease that comes near it may go on for ten full
+// flushes, of three tape files for each file, after it was told.
+const lastStart = MaxFile - 10*3*maxFlush
+
 // Flush records a flush in one transaction: files with their names, the volume's end of
 // data and counters, events. It does so only if the lease still writes on the volume,
 // with that epoch and that end of data; else ErrFenced, and nothing is changed. Results
@@ -206,8 +211,15 @@ func (f *flush) volume() error {
 	if v.FirstAccess.IsZero() {
 		v.FirstAccess = f.now
 	}
-	if (cm.Full || v.Remaining == 0) && v.State[SystemWrite].Is(Unlimited) {
-		if err := f.c.setLimit(f.tx, v, SystemWrite, Full, cm.Drive, "end of medium"); err != nil {
+	why := ""
+	switch {
+	case cm.Full || v.Remaining == 0:
+		why = "end of medium"
+	case v.EOD.File > lastStart:
+		why = "last file numbers"
+	}
+	if why != "" && v.State[SystemWrite].Is(Unlimited) {
+		if err := f.c.setLimit(f.tx, v, SystemWrite, Full, cm.Drive, why); err != nil {
 			return err
 		}
 	}

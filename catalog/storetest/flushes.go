@@ -17,7 +17,7 @@ var flushCases = []testCase{
 	{"names that cannot be", "a file that cannot get its name is dead space, the others of its flush are stored", namesThatCannotBe},
 	{"a request once", "at most one file is recorded for a request", requestOnce},
 	{"copies", "a copy is recorded beside its original, if it is one", copies},
-	{"the end of a volume", "the end of the medium closes the volume for writing, and keeps it readable", endOfVolume},
+	{"the end of a volume", "the end of the medium, or of the numbers of tape files, closes the volume for writing, and keeps it readable", endOfVolume},
 	{"commits that contradict themselves", "a commit that cannot be is refused, and nothing is changed", badCommits},
 	{"ids of old", "BFIDs are those that Enstore's own generator makes, and never go back", idsOfOld},
 }
@@ -283,6 +283,15 @@ func endOfVolume(is *is.I, b *bench) {
 	is.NoErr(err)
 	v = b.volume("VO0002L8")
 	is.Equal(v.Remaining, int64(0))
+	is.True(v.State[catalog.SystemWrite].Is(catalog.Full))
+
+	g = b.writer("VO0003L8") // room, but hardly a number left for the next tape file
+	cm = b.commit(g, 1, b.file(1, "d"))
+	cm.To.File = catalog.MaxFile - 1000
+	_, err = b.c.Flush(b.ctx, cm)
+	is.NoErr(err)
+	v = b.volume("VO0003L8")
+	is.True(v.Remaining > 0)
 	is.True(v.State[catalog.SystemWrite].Is(catalog.Full))
 }
 

@@ -16,6 +16,9 @@ import (
 // mount brings the volume into the drive and loads it, unless it is there already in a load that
 // can still do what is wanted.
 func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wire.Phases) error {
+	if err := m.wake(ctx); err != nil {
+		return err
+	}
 	if m.vol != nil && m.vol.label == v && m.vol.load.Err() == nil && (!toWrite || m.vol.load.WriteErr() == nil) {
 		return nil
 	}
@@ -46,6 +49,17 @@ func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wi
 		return err
 	}
 	return nil
+}
+
+// wake asks a drive that has had nothing to do whether it is still there, before a client is told to send: what a dead one takes
+// would be lost. A drive that has gone is opened again.
+func (m *Mover) wake(ctx context.Context) error {
+	_, err := m.drive.Status(ctx)
+	if !errors.Is(err, tape.ErrGone) {
+		return err
+	}
+	m.abandon()
+	return m.ready(ctx)
 }
 
 // dismount unloads what is in the drive and has it taken home.

@@ -67,6 +67,7 @@ type Options struct {
 	DriveMemory int64         // what the driver itself takes: a plugin's ring, its buffers and its heap; 32 MiB
 	Flush       FlushPolicy   // when a group is made safe
 	Client      time.Duration // how long a client that was told to connect may take; 30 s
+	Closing     time.Duration // how long a lease in work, and then the dismount, may take once Run is to end; 1 min
 	Site        string        // written into labels of the cern wrapper; "enstore"
 	Host        string        // likewise; "localhost"
 	Version     string        // likewise, 13 characters; "enstore-go"
@@ -168,6 +169,9 @@ func New(o Options) (*Mover, error) {
 	if o.Client == 0 {
 		o.Client = 30 * time.Second
 	}
+	if o.Closing == 0 {
+		o.Closing = time.Minute
+	}
 	o.Site = or(o.Site, "enstore")
 	o.Host = or(o.Host, "localhost")
 	o.Version = or(o.Version, "enstore-go")
@@ -228,16 +232,13 @@ func (m *Mover) Run(ctx context.Context) error {
 	}
 }
 
-// closing is how long a lease in work may take to end in order once Run is to end.
-const closing = time.Minute
-
 // work does one lease and gives it back. When ctx ends nothing more is begun, what waits for a client is cut, and
 // what is on tape is flushed.
 func (m *Mover) work(ctx context.Context, lease wire.Lease) error {
 	ctx, cut := context.WithCancelCause(ctx)
 	hold, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, func() {
-		t := time.AfterFunc(closing, func() { cancel(context.Cause(ctx)) })
+		t := time.AfterFunc(m.opts.Closing, func() { cancel(context.Cause(ctx)) })
 		context.AfterFunc(hold, func() { t.Stop() })
 	})()
 	lose := func(err error) { cancel(err); cut(err) }
@@ -386,7 +387,7 @@ func (m *Mover) shut() {
 
 // stop dismounts and closes the drive at the end of Run.
 func (m *Mover) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), m.opts.Closing)
 	defer cancel()
 	if m.vol != nil {
 		if err := m.dismount(ctx); err != nil {

@@ -73,6 +73,8 @@ type VolumesConfig struct {
 type TransferConfig struct {
 	Memory Size     `toml:"memory"` // of one drive, the plugin's ring included; 256 MiB
 	Client Duration `toml:"client"` // how long a client that was told to connect may take; 30 s
+	Stall  Duration `toml:"stall"`  // how long a connected client may send nothing, or take nothing; 2 min
+	Close  Duration `toml:"close"`  // how long Close waits for what is on its way, and again for each device; 1 min
 	Listen string   `toml:"listen"` // address of the data ports; only loopback: "127.0.0.1:0"
 }
 
@@ -255,6 +257,8 @@ func (c *Config) defaults() {
 	def(&c.Volumes.MediaType, "file")
 	def(&c.Transfer.Memory, 256<<20)
 	def(&c.Transfer.Client, Duration(30*time.Second))
+	def(&c.Transfer.Stall, Duration(2*time.Minute))
+	def(&c.Transfer.Close, Duration(time.Minute))
 	def(&c.Transfer.Listen, "127.0.0.1:0")
 }
 

@@ -72,7 +72,7 @@ func newFaulty(t *testing.T, sh shape) *faulty {
 	}
 	f.is.NoErr(site.Init(f.ctx, f.dir, site.InitOptions{Drives: sh.drives, Slots: 8}))
 	f.edit(func(text string) string {
-		text += "\n[flush]\nage = \"1s\"\n[transfer]\nclient = \"2s\"\n" + sh.config
+		text += "\n[flush]\nage = \"1s\"\n[transfer]\nclient = \"2s\"\nstall = \"2s\"\nclose = \"5s\"\n" + sh.config
 		if sh.edit != nil {
 			text = sh.edit(text)
 		}

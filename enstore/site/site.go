@@ -73,6 +73,9 @@ func Formats() []wrapper.Format {
 // a site file becomes a site of defaults. The program must have called plugins.Main first if the
 // site uses built-in plugins.
 //
+// A plugin that cannot be started, or refuses its configuration, is an error that names the key. A drive or robot that is merely
+// out of order does not keep the site from being opened.
+//
 // Open goes on where a killed process left off: what was acknowledged is there, spooled files go
 // on to tape, and all else is forgotten. ErrInUse if another process has the site open.
 func Open(ctx context.Context, name string, o *Options) (*Site, error) {
@@ -211,7 +214,7 @@ func (s *Site) tagRoot(ctx context.Context) error {
 }
 
 func (s *Site) openHost(context.Context) error {
-	h, err := plugins.NewHost(plugins.HostOptions{Logger: s.log.Named("plugin"), Dir: s.cfg.path(s.cfg.Run), WorkDir: s.cfg.dir})
+	h, err := plugins.NewHost(plugins.HostOptions{Logger: s.log.Named("plugin"), Dir: s.cfg.path(s.cfg.Run), WorkDir: s.cfg.dir, CloseTimeout: min(time.Duration(s.cfg.Transfer.Close), 30*time.Second)})
 	if err != nil {
 		return err
 	}
@@ -229,7 +232,7 @@ func (s *Site) listen() (*wire.Listener, error) {
 		_ = l.Close()
 		return nil, fmt.Errorf("%w: transfer.listen is %s: data ports without TLS listen on loopback only, like 127.0.0.1:0", ErrConfig, s.cfg.Transfer.Listen)
 	}
-	return wire.NewListener(l, nil), nil
+	return wire.NewListener(l, &wire.ListenerOptions{Stall: time.Duration(s.cfg.Transfer.Stall)}), nil
 }
 
 func (s *Site) openLibrary(ctx context.Context) error {
@@ -278,7 +281,8 @@ func format(name string) (wrapper.Format, error) {
 	return nil, wire.Errorf(wire.Invalid, "wrapper "+name, "there is no such wrapper: want null, cpio_odc or cern")
 }
 
-func (s *Site) openRobots(context.Context) error {
+func (s *Site) openRobots(ctx context.Context) error {
+	var first errgroup.Group
 	for name, rc := range s.cfg.Robots {
 		t, err := table("robot."+name, rc.Config)
 		if err != nil {
@@ -287,14 +291,28 @@ func (s *Site) openRobots(context.Context) error {
 		open := func(ctx context.Context) (*tape.Changer, error) {
 			raw, err := s.host.OpenChanger(ctx, plugins.Source(rc.Plugin), t)
 			if err != nil {
-				return nil, fmt.Errorf("robot %s: %w", name, err)
+				return nil, fmt.Errorf("robot.%s: %w", name, err)
 			}
 			return tape.NewChanger(ctx, raw, &tape.ChangerOptions{Name: name})
 		}
 		r := changer.New(open, &changer.Options{Step: s.step})
 		s.robots[name] = r
 		s.atEnd(r.Close)
+		first.Go(func() error { return s.started("robot "+name, r.Open(ctx)) })
 	}
+	return first.Wait()
+}
+
+// started sorts the errors of a device's first start: one that only another configuration cures is
+// returned, all else is tried again when the device is needed.
+func (s *Site) started(device string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if tape.OutcomeOf(err) == driver.OutcomeConfig {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	s.log.Warn("device is not ready", "device", device, "error", err)
 	return nil
 }
 
@@ -303,7 +321,7 @@ func (s *Site) startMovers(open context.Context) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
 	s.atEnd(func() error {
-		drained, stop := context.WithTimeout(context.Background(), time.Minute)
+		drained, stop := context.WithTimeout(context.Background(), time.Duration(s.cfg.Transfer.Close))
 		defer stop()
 		err := s.lib.Drain(drained) // what is on its way goes to tape
 		cancel()
@@ -316,15 +334,16 @@ func (s *Site) startMovers(open context.Context) error {
 		}
 		s.movers = append(s.movers, m)
 	}
-	var prepare sync.WaitGroup
+	var prepare errgroup.Group
 	for _, m := range s.movers {
-		prepare.Go(func() {
-			if err := m.Prepare(open); err != nil {
-				s.log.Warn("drive is not ready", "drive", m.Name(), "error", err)
-			}
-		})
+		prepare.Go(func() error { return s.started("drive "+m.Name(), m.Prepare(open)) })
 	}
-	prepare.Wait()
+	if err := prepare.Wait(); err != nil {
+		for _, m := range s.movers {
+			m.Close()
+		}
+		return err
+	}
 	for _, m := range s.movers {
 		g.Go(func() error { return m.Run(ctx) })
 	}
@@ -347,7 +366,7 @@ func (s *Site) newMover(name string) (*mover.Mover, error) {
 		Drive: name, Number: dc.Number, Libraries: libs,
 		Open:  func(ctx context.Context) (driver.Drive, error) { return s.openDrive(ctx, name) },
 		Robot: s.robots[dc.Robot], Dispatcher: s.lib, Catalog: s.cat, Spool: s.spool, Formats: Formats(), Listener: l,
-		Memory: int64(s.cfg.Transfer.Memory), Client: time.Duration(s.cfg.Transfer.Client),
+		Memory: int64(s.cfg.Transfer.Memory), Client: time.Duration(s.cfg.Transfer.Client), Closing: time.Duration(s.cfg.Transfer.Close),
 		Flush: mover.FlushPolicy{Bytes: int64(f.Bytes), Files: f.Files, Age: time.Duration(f.Age), Linger: time.Duration(f.Linger)},
 		Site:  s.cfg.Name, Host: hostName(), Logger: s.log.Named("mover"), Step: s.step,
 	})
@@ -362,7 +381,7 @@ func (s *Site) openDrive(ctx context.Context, name string) (driver.Drive, error)
 	}
 	d, err := s.host.OpenDrive(ctx, plugins.Source(dc.Plugin), t)
 	if err != nil {
-		return nil, fmt.Errorf("drive %s: %w", name, err)
+		return nil, fmt.Errorf("drive.%s: %w", name, err)
 	}
 	return d, nil
 }
@@ -384,7 +403,7 @@ func (s *Site) Catalog() *catalog.Catalog { return s.cat }
 // Config is the site's configuration, which must not be changed.
 func (s *Site) Config() *Config { return s.cfg }
 
-// Close ends the site: files on their way to tape are finished (for a minute at most), volumes
+// Close ends the site: files on their way to tape are finished (within the time that the site file gives for it), volumes
 // dismounted, plugins ended. It may be called again.
 func (s *Site) Close() error { return s.close() }
 

@@ -217,6 +217,33 @@ func TestShortImage(t *testing.T) {
 	is.True(strings.Contains(err.Error(), "the image has 11 bytes") || strings.Contains(err.Error(), "the image has 12 bytes"))
 }
 
+// TestIndexOfAnotherImage has an index that is whole and counts fewer blocks than lie before a filemark, or before the
+// end: no block is left out in silence.
+func TestIndexOfAnotherImage(t *testing.T) {
+	image := words("one!", "two!", 0, "three!", "four")
+	for name, index := range map[string]index{
+		"before a filemark": {end: extent{int64(len(image)), 4, 1}, filemarks: []mark{{24, 1}}},
+		"before the end":    {end: extent{int64(len(image)), 4, 1}, filemarks: []mark{{24, 2}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			file := imageFile(t, image)
+			is.NoErr(os.WriteFile(strings.TrimSuffix(file, "tap")+"idx", index.encode(), 0o666))
+			d, err := OpenImage(file)
+			is.NoErr(err)
+			defer d.Close()
+			buf := make([]byte, 100)
+			for err == nil {
+				var cond driver.Condition
+				_, cond, err = d.ReadBlock(t.Context(), buf)
+				is.True(cond != driver.EndOfData)
+			}
+			is.Equal(outcome(err), driver.OutcomeMedium)
+			is.True(strings.Contains(err.Error(), "by the index"))
+		})
+	}
+}
+
 func TestBackwardsOverGaps(t *testing.T) {
 	is := is.New(t)
 	d, err := OpenImage(imageFile(t, words("one", wordGap, "two", wordGap, 0, wordGap, "three", wordEnd)))

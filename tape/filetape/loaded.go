@@ -226,9 +226,9 @@ func (t *loaded) segmentEnd() int64 {
 func (t *loaded) object() (object, error) {
 	limit := t.segmentEnd()
 	if t.pos.file < t.end.file && t.pos.obj == t.marks[t.pos.file].obj {
-		o, err := t.image.at(limit, limit+wordSize)
-		if err == nil && !o.mark() {
-			err = &damageError{limit, "the index has a filemark here"}
+		o, err := t.image.at(t.pos.off, limit+wordSize)
+		if err == nil && (!o.mark() || o.off != limit) {
+			err = &damageError{o.off, fmt.Sprintf("by the index the next object is the filemark at offset %d", limit)}
 		}
 		return o, err
 	}

@@ -2,6 +2,7 @@ package filetape
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/enstore-go/sdk/tape/driver"
 )
@@ -199,8 +200,12 @@ func (d *drive) ReadBlock(ctx context.Context, p []byte) (int, driver.Condition,
 		return 0, 0, t.refused(op)
 	}
 	if t.pos.obj == t.end.obj {
-		if t.damage != nil {
-			return 0, 0, typed(op, t.subject(), t.damage, false)
+		damage := t.damage
+		if t.pos.off != t.end.off {
+			damage = &damageError{t.pos.off, fmt.Sprintf("by the index the data end here, and at offset %d", t.end.off)}
+		}
+		if damage != nil {
+			return 0, 0, typed(op, t.subject(), damage, false)
 		}
 		return 0, driver.EndOfData, nil
 	}

@@ -19,6 +19,7 @@ type lease struct {
 	requests []*request // not settled, in order
 	bounced  []*request // queued again while the lease lasted
 	extra    []*request // given since its mover last asked
+	changes  int        // Library.changes when it was granted
 	yield    bool       // the mover was told to come to an end
 	asking   bool       // a More waits
 	wake     chan struct{}
@@ -90,7 +91,7 @@ func (l *Library) decide(d queue.Decision) {
 
 // newLease hands a decision to the drive that waits for it. A drive is ready only while its mover waits.
 func (l *Library) newLease(kind wire.LeaseKind, q queue.Lease) *lease {
-	w := &lease{id: catalog.NewLeaseID(), queue: q, kind: kind, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	w := &lease{id: catalog.NewLeaseID(), queue: q, kind: kind, changes: l.changes, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	w.timer = time.AfterFunc(l.o.LeaseTime, func() { l.expired(w) })
 	w.expires = time.Now().Add(l.o.LeaseTime)
 	l.leases[w.id], l.granted[q.ID] = w, w

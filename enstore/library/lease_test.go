@@ -374,3 +374,26 @@ func TestCatalogueIsWatchedAgainAfterAnError(t *testing.T) {
 		b.is.Equal(m.work(), []string{"/d/a"})
 	})
 }
+
+// The drive with the volume asks for work while the catalogue is still asked on behalf of another drive, in vain.
+func TestWriteWaitsForAVolumeThatIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		b.accept(put("/d/a"))
+		m0, m1 := b.mover("d0"), b.mover("d1")
+		m0.next()
+		m0.work()
+		_, err := b.lib.Recall(b.ctx, wire.Get{ID: catalog.NewRequestID(), Key: "/d/a"})
+		b.is.NoErr(err)
+		m0.next()
+		b.accept(put("/d/b"))
+		got := m1.leases()
+		synctest.Wait()
+		b.is.Equal(len(got), 0)
+		m0.work()
+		more := m0.leases()
+		synctest.Wait()
+		b.is.Equal(len(more), 1) // d0 writes: the volume is there
+		b.is.Equal((<-more).Kind, wire.WriteLease)
+	})
+}

@@ -31,6 +31,7 @@ type Library struct {
 	requests map[catalog.RequestID]*request
 	keys     map[string]catalog.RequestID // names that are being stored
 	live     int                          // requests that have not ended
+	changes  int                          // events after which there may be room that was not there before
 	past     []catalog.RequestID          // ended requests that are still remembered, oldest first
 	leases   map[catalog.LeaseID]*lease
 	granted  map[queue.LeaseID]*lease
@@ -364,6 +365,10 @@ var errClosed = wire.Errorf(wire.Unavailable, "library", "the site is closing")
 func (l *Library) apply(e queue.Event) error {
 	if line, err := eventRecord(e); err == nil {
 		l.j.add(line)
+	}
+	switch e.(type) {
+	case queue.DriveReady, queue.DriveGone, queue.LeaseEnded, queue.VolumeLeft, queue.VolumesChanged:
+		l.changes++
 	}
 	decisions, err := l.q.Apply(e)
 	if err != nil {

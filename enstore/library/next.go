@@ -315,6 +315,11 @@ func (l *Library) refused(w *lease, why queue.Refusal) bool {
 	if w.over || l.closed {
 		return true
 	}
+	if w.changes != l.changes {
+		// The queue was told of something that may make room before it knew that somebody waits for that: no more than
+		// a wish to be tried again at once.
+		why = queue.Conflict
+	}
 	w.retire()
 	l.strike(w)
 	for _, r := range w.requests { // the queue puts them back itself

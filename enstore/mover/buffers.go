@@ -108,15 +108,15 @@ func (b *buffers) unmap() {
 // page is what direct I/O wants a block's address to be a multiple of.
 const page = 4096
 
-// giveBuffersBack ends a feed. If the load has ended, a call that was abandoned may still use a block.
-func (m *Mover) giveBuffersBack(fd *feed) {
-	fd.drain()
-	if fd.load.Err() == nil {
+// takeBuffersBack is for when the load's calls have returned. If the load has ended, one that was abandoned may still
+// use a block; saveBuffers follows then.
+func (m *Mover) takeBuffersBack(l *tape.Load) {
+	if l.Err() == nil {
 		m.buffers.back()
 	}
 }
 
-// saveBuffers takes the buffers back from a drive that was closed.
+// saveBuffers takes the buffers back from a drive that was closed: as soon as no call uses them.
 func (m *Mover) saveBuffers(d *tape.Drive) {
 	ctx, cancel := context.WithTimeout(context.Background(), tape.DefaultGrace)
 	defer cancel()

@@ -117,8 +117,11 @@ func (m *Mover) send(ctx context.Context, lease wire.Lease, a wire.Assignment, c
 	if size == 0 { // not known: room for the longest
 		size = maxBlock
 	}
-	p := newPull(ctx, m.vol.load, size, m.opts.Memory-m.opts.DriveMemory, f.Layout().TapeFiles)
-	defer p.stop()
+	if err := m.buffers.lend(size); err != nil {
+		return err
+	}
+	p := newPull(ctx, m.vol.load, m.buffers, f.Layout().TapeFiles)
+	defer func() { p.stop(); m.takeBuffersBack(m.vol.load) }()
 	r, err := wrapper.NewReader(p, f, file.Size)
 	if err != nil {
 		return m.media(file, err)
@@ -178,38 +181,50 @@ type pulled struct {
 	buf   []byte
 }
 
-// newPull begins to read at the load's position, and reads ahead over so many tape files and no
-// further: the next file may have to be located.
-func newPull(ctx context.Context, l *tape.Load, blockSize int, memory int64, tapeFiles int) *pull {
-	n := min(max(int(memory/int64(blockSize)), 2), 64)
-	p := &pull{full: make(chan pulled, n), free: make(chan []byte, n), quit: make(chan struct{}), done: make(chan struct{})}
+// readAhead is how many blocks are read ahead of the client at most.
+const readAhead = 64
+
+// newPull begins to read at the load's position, into buffers that were lent for it, and reads ahead over so many tape
+// files and no further: the next file may have to be located.
+func newPull(ctx context.Context, l *tape.Load, bufs *buffers, tapeFiles int) *pull {
+	p := &pull{full: make(chan pulled, readAhead), free: make(chan []byte, readAhead), quit: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		defer close(p.full)
-		p.err = p.tapeSide(ctx, l, blockSize, n, tapeFiles)
+		p.err = p.tapeSide(ctx, l, bufs, tapeFiles)
 	}()
 	return p
 }
 
+// empty gives a buffer to read into, or nil once the network side has stopped.
+func (p *pull) empty(bufs *buffers, made *int) (buf []byte) {
+	select {
+	case <-p.quit:
+		return nil
+	case buf = <-p.free:
+		return buf
+	default:
+	}
+	if *made < readAhead {
+		if buf = bufs.take(); buf != nil {
+			*made++
+			return buf
+		}
+	}
+	select {
+	case <-p.quit:
+		return nil
+	case buf = <-p.free:
+		return buf
+	}
+}
+
 // tapeSide reads blocks until the network side stops it, an error, or the end of data.
-func (p *pull) tapeSide(ctx context.Context, l *tape.Load, blockSize, most, tapeFiles int) error {
+func (p *pull) tapeSide(ctx context.Context, l *tape.Load, bufs *buffers, tapeFiles int) error {
 	for made := 0; tapeFiles > 0; {
-		var buf []byte
-		select {
-		case buf = <-p.free:
-		case <-p.quit:
+		buf := p.empty(bufs, &made)
+		if buf == nil {
 			return nil
-		default:
-			if made < most {
-				made++
-				buf = aligned(blockSize)
-				break
-			}
-			select {
-			case buf = <-p.free:
-			case <-p.quit:
-				return nil
-			}
 		}
 		n, c, err := l.ReadBlock(ctx, buf)
 		switch {

@@ -59,7 +59,7 @@ func (m *Mover) write(ctx, hold context.Context, lease wire.Lease) (err error) {
 	}
 	m.vol.proven = catalog.Location{} // until all that was written is flushed
 	fd := newFeed(hold, m.vol.load, m.buffers)
-	defer m.giveBuffersBack(fd)
+	defer func() { fd.drain(); m.takeBuffersBack(fd.load) }()
 	grp := newGroup(hold, m, lease, g, fd, flushes)
 	defer grp.stop()
 	w := &writing{m: m, lease: lease, f: f, feed: fd, group: grp, before: ph}

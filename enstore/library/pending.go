@@ -8,7 +8,7 @@ func (l *Library) Pending(key string) (wire.Record, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.requests[l.keys[key]]
-	if r == nil || r.cached == nil || r.record != nil || r.err != nil {
+	if r == nil || r.cached == nil || r.state == ended {
 		return wire.Record{}, false
 	}
 	return *r.cached, true

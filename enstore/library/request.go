@@ -1,7 +1,10 @@
 package library
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -16,6 +19,7 @@ const (
 	accepting state = iota // it is being looked at and journalled
 	spooling               // its client streams to the spool
 	queued                 // it is in the queue, waiting or leased
+	held                   // its client was told that it is safe on disk, and it cannot go to tape
 	ended
 )
 
@@ -44,7 +48,7 @@ type request struct {
 	streaming bool            // it is expected there, or has come
 	cached    *wire.Record    // it is durable in the spool
 	record    *wire.Record    // ended well
-	err       *wire.Error     // ended badly
+	err       *wire.Error     // ended badly, or why it is held
 
 	awaiting int           // clients that ask for their turn just now
 	timer    *time.Timer   // runs while nobody does
@@ -127,12 +131,40 @@ func (l *Library) attend(r *request) {
 	}
 }
 
+// hold stops trying to bring a file to tape whose client was told that it is safe on disk: its name was
+// taken, its directory removed, no volume is large enough. The file stays in the spool, its name
+// reserved and its reason listed by Requests, until Cancel or the next start, which tries again.
+// Caller holds mu.
+func (l *Library) hold(r *request, err *wire.Error) {
+	if r.state == held {
+		return
+	}
+	inQueue := r.state == queued
+	r.state, r.err, r.turn = held, err, nil
+	if r.lease != nil {
+		r.lease.drop(r)
+		r.lease = nil
+	}
+	l.log.Error("a file in the spool cannot go to tape", "key", r.put.Key, "request", r.id, "error", err)
+	l.attend(r)
+	l.live--
+	r.notify()
+	l.stir()
+	if inQueue {
+		_ = l.apply(queue.Finished{Time: time.Now(), ID: qid(r.id)})
+	}
+}
+
 // finish ends a request, well or badly. Caller holds mu.
 func (l *Library) finish(r *request, rec *wire.Record, err *wire.Error) {
 	if r.state == ended {
 		return
 	}
-	inQueue := r.state == queued
+	if err != nil && err.Kind != wire.Cancelled && r.cached != nil && r.put.Level <= catalog.Cached {
+		l.hold(r, err)
+		return
+	}
+	inQueue, onTheWay := r.state == queued, r.state != held
 	r.state, r.record, r.err, r.turn = ended, rec, err, nil
 	if line, e := doneRecord(r.id, time.Now(), err); e == nil {
 		l.j.add(line)
@@ -148,7 +180,9 @@ func (l *Library) finish(r *request, rec *wire.Record, err *wire.Error) {
 		l.spent = append(l.spent, r.id)
 	}
 	l.attend(r)
-	l.live--
+	if onTheWay {
+		l.live--
+	}
 	l.past = append(l.past, r.id)
 	l.forget()
 	r.notify()
@@ -250,7 +284,7 @@ func (r *request) outcome(level catalog.Level) (rec *wire.Record, err error, ove
 		level = r.put.Level
 	}
 	switch {
-	case r.state == ended && r.err != nil:
+	case r.state == ended && r.err != nil, r.state == held && level > catalog.Cached:
 		return nil, r.err, true
 	case r.state == ended:
 		return r.record, nil, true
@@ -367,5 +401,22 @@ func (l *Library) Requests() []Request {
 		}
 		all = append(all, out)
 	}
+	return append(all, l.heldRequests()...)
+}
+
+// heldRequests lists the files that stay in the spool, oldest first. Caller holds mu.
+func (l *Library) heldRequests() []Request {
+	var all []Request
+	for _, r := range l.requests {
+		if r.state == held {
+			all = append(all, Request{
+				ID: r.id, Subject: r.subject(), Write: true, Spooled: true, Size: r.cached.Size, Priority: r.put.Priority, Class: r.put.Class,
+				Library: r.library, Family: r.family, Accepted: r.accepted, Attempts: r.attempts, Reason: "held: " + r.err.Error(),
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b Request) int {
+		return cmp.Or(a.Accepted.Compare(b.Accepted), bytes.Compare(a.ID[:], b.ID[:]))
+	})
 	return all
 }

@@ -195,3 +195,37 @@ func TestCachedFileIsTriedUntilItIsOnTape(t *testing.T) {
 		b.is.Equal(m.work(), []string{"/d/a"})
 	})
 }
+
+// TestAFileThatWasCalledSafeIsNotThrownAway: its client heard Cached, and no error of tape or name makes the
+// only copy go.
+func TestAFileThatWasCalledSafeIsNotThrownAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		p := stream("/d/a")
+		p.Level = catalog.Cached
+		b.accept(p)
+		_, err := b.lib.Await(b.ctx, p.ID)
+		b.is.NoErr(err)
+		b.is.NoErr(b.spool.stream(p.ID, 5000, 77, nil))
+		m := b.mover("d0")
+		l := m.next()
+		b.is.NoErr(b.lib.Settle(b.ctx, l.ID, []wire.Settlement{{Request: p.ID, Err: wire.Errorf(wire.Exists, "/d/a", "the name is taken")}}))
+		b.is.NoErr(b.lib.Release(b.ctx, l.ID, wire.Release{}))
+		b.is.True(b.spool.has(p.ID))
+		_, ok := b.lib.Pending("/d/a")
+		b.is.True(ok)
+		_, err = b.lib.Outcome(b.ctx, p.ID, catalog.OnTape)
+		b.kindIs(err, wire.Exists) // who waits for tape is told
+		b.is.Equal(len(b.lib.Requests()), 1)
+		b.is.NoErr(b.lib.Drain(b.ctx)) // nothing is on its way
+
+		b.reopen() // and it is tried again
+		m = b.mover("d0")
+		l = m.next()
+		b.is.Equal(l.Assignments[0].Request, p.ID)
+		m.work()
+		rec, err := b.lib.Outcome(b.ctx, p.ID, catalog.OnTape)
+		b.is.NoErr(err)
+		b.is.Equal(rec.Level, catalog.OnTape)
+	})
+}

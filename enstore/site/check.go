@@ -22,6 +22,9 @@ func bad(format string, a ...any) error {
 	return fmt.Errorf("%w: %w", ErrConfig, fmt.Errorf(format, a...))
 }
 
+// maxGroup bounds the files of one flush: what the catalogue takes in one transaction.
+const maxGroup = 10_000
+
 // check says what is wrong with a configuration whose defaults are filled in.
 func (c *Config) check() error {
 	if len(c.Drives) == 0 {
@@ -33,8 +36,8 @@ func (c *Config) check() error {
 	if b := c.Volumes.BlockSize; b < minBlock || b > maxBlock {
 		return bad("volumes.block_size is %d: want %d to %d", b, minBlock, maxBlock)
 	}
-	if c.Flush.Files < 0 {
-		return bad("flush.files is %d: want at least 1", c.Flush.Files)
+	if c.Flush.Files < 0 || c.Flush.Files > maxGroup {
+		return bad("flush.files is %d: want 1 to %d", c.Flush.Files, maxGroup)
 	}
 	if c.Transfer.Memory < least {
 		return bad("transfer.memory is %d: want at least %d bytes", c.Transfer.Memory, least)

@@ -17,7 +17,8 @@
 //	}
 //
 // One process has a site open at a time; a second is refused and told who holds it. Close
-// finishes what is on its way to tape, dismounts the volumes and ends the plugins. A process that is
+// cuts off calls that still run, brings what is in the spool to tape, dismounts the volumes and ends the
+// plugins. A process that is
 // killed leaves everything acknowledged in place; the next Open goes on from there.
 //
 // The package does not serve other hosts; what it wires is the same code that daemons run.

@@ -403,8 +403,9 @@ func (s *Site) Catalog() *catalog.Catalog { return s.cat }
 // Config is the site's configuration, which must not be changed.
 func (s *Site) Config() *Config { return s.cfg }
 
-// Close ends the site: files on their way to tape are finished (within the time that the site file gives for it), volumes
-// dismounted, plugins ended. It may be called again.
+// Close ends the site. Calls of its Client that still run are cut off first, so a program ends them
+// before; what is in the spool goes on to tape as long as the site file gives it time, and is kept for the
+// next Open otherwise. Then volumes are dismounted and plugins ended. It may be called again.
 func (s *Site) Close() error { return s.close() }
 
 func (s *Site) shut() error {

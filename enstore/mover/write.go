@@ -64,7 +64,7 @@ func (m *Mover) write(ctx, hold context.Context, lease wire.Lease) (err error) {
 	defer grp.stop()
 	w := &writing{m: m, lease: lease, f: f, feed: fd, group: grp, before: ph}
 
-	for !w.full && ctx.Err() == nil {
+	for !w.full && grp.room() > 0 && ctx.Err() == nil {
 		if len(waiting) < ahead {
 			more, err := m.more(ctx, lease, len(waiting) == 0)
 			if err != nil && ctx.Err() == nil {

@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -40,6 +41,9 @@ func (l *Library) next(ctx context.Context, rep wire.DriveReport) (wire.Lease, e
 			out, again, err := l.prepare(ctx, w, rep)
 			if again {
 				continue
+			}
+			if errors.Is(err, errReadsRefused) {
+				return l.next(ctx, rep) // their volume was at fault; the drive goes on with what else there is
 			}
 			return out, err
 		case <-n.gone:
@@ -153,6 +157,8 @@ func (l *Library) prepare(ctx context.Context, w *lease, rep wire.DriveReport) (
 	return out, false, nil
 }
 
+var errReadsRefused = errors.New("reads refused")
+
 // grantRead raises the epoch of the volume to be read.
 func (l *Library) grantRead(ctx context.Context, w *lease, rep wire.DriveReport) error {
 	label := catalog.Label(w.queue.Volume)
@@ -165,6 +171,7 @@ func (l *Library) grantRead(ctx context.Context, w *lease, rep wire.DriveReport)
 	}
 	if errors.Is(err, catalog.ErrNotAllowed) || errors.Is(err, catalog.ErrNotFound) {
 		l.refuseReads(w, wire.Errorf(wire.NoAccess, "volume "+string(label), "%w", err))
+		err = fmt.Errorf("%w: %w", errReadsRefused, err)
 	}
 	l.giveUp(ctx, w, rep, err)
 	return err

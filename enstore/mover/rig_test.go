@@ -46,6 +46,9 @@ type rig struct {
 	wrap     func(driver.Drive) driver.Drive
 	hand     func(driver.Changer) driver.Changer
 	amend    func(*catalog.Grant) // what the leases say
+	life     time.Duration        // of a lease
+	renew    func() error
+	records  func(*catalog.Catalog) mover.Catalog // what the mover takes for the catalogue
 }
 
 var family = catalog.Family{Group: "sg", Family: "raw", Wrapper: "cpio_odc"}
@@ -57,6 +60,7 @@ func newRig(t *testing.T, tapes memtape.Options, vol memtape.VolumeOptions, poli
 		t: t, is: is.New(t), lib: memtape.New(tapes),
 		leases: make(chan wire.Lease), more: map[catalog.LeaseID][]wire.Assignment{},
 		offers: map[catalog.RequestID]chan wire.Turn{}, settled: map[catalog.RequestID]wire.Settlement{}, released: make(chan wire.Release, 16),
+		life: time.Minute, renew: func() error { return nil }, records: func(c *catalog.Catalog) mover.Catalog { return c },
 		amend: func(*catalog.Grant) {}, wrap: func(d driver.Drive) driver.Drive { return d }, hand: func(c driver.Changer) driver.Changer { return c },
 	}
 	var cancel context.CancelFunc
@@ -92,7 +96,7 @@ func (r *rig) start(policy mover.FlushPolicy) {
 			}
 			return r.wrap(d), nil
 		},
-		Robot: robot, Dispatcher: r, Catalog: r.cat, Formats: []wrapper.Format{cpio.Odc, cern.Ansi, wrapper.Null}, Listener: l,
+		Robot: robot, Dispatcher: r, Catalog: r.records(r.cat), Formats: []wrapper.Format{cpio.Odc, cern.Ansi, wrapper.Null}, Listener: l,
 		Memory: 48 << 20, Flush: policy, Client: 5 * time.Second,
 	})
 	r.is.NoErr(err)
@@ -146,7 +150,7 @@ func (r *rig) Settle(ctx context.Context, id catalog.LeaseID, ss []wire.Settleme
 }
 
 func (r *rig) Renew(ctx context.Context, id catalog.LeaseID) (time.Time, error) {
-	return time.Now().Add(time.Minute), nil
+	return time.Now().Add(r.life), r.renew()
 }
 
 func (r *rig) Release(ctx context.Context, id catalog.LeaseID, rel wire.Release) error {
@@ -175,7 +179,7 @@ func (r *rig) write(fam catalog.Family, contents [][]byte, fiddle func(i int, p 
 	g, err := r.cat.ChooseForWrite(r.ctx, catalog.Choice{Lease: catalog.NewLeaseID(), Library: "lib", Family: fam, Width: 1, Drive: "d0"})
 	r.is.NoErr(err)
 	r.amend(&g)
-	lease := wire.Lease{ID: g.Lease, Kind: wire.WriteLease, Drive: "d0", Grant: g, Family: fam, Expires: time.Now().Add(time.Minute)}
+	lease := wire.Lease{ID: g.Lease, Kind: wire.WriteLease, Drive: "d0", Grant: g, Family: fam, Expires: time.Now().Add(r.life)}
 	out := make([]outcome, len(contents))
 	var wg sync.WaitGroup
 	for i, b := range contents {

@@ -128,7 +128,8 @@ func (p *program) heading(t *scan.Tape) error {
 // list shows all files of an image. Files that are not whole are counted, and make the command
 // fail if it is strict; dead space, which is no file any more, does not.
 func (p *program) list(image, format string, strict bool, look func(*scan.File) (tapeFile, error)) error {
-	bad := 0
+	bad, bare := 0, 0
+	wrapped := "" // a volume has one wrapper: its files are all bare, or none is
 	sums := ""
 	if strict {
 		sums = "ADLER-32\t"
@@ -149,6 +150,11 @@ func (p *program) list(image, format string, strict bool, look func(*scan.File) 
 			if !errors.Is(err, wrapper.ErrDead) {
 				bad++
 			}
+		}
+		if f.Format == wrapper.Null {
+			bare++
+		} else {
+			wrapped = o.Wrapper
 		}
 		if p.cmd.JSON {
 			return true, p.json(o)
@@ -172,6 +178,9 @@ func (p *program) list(image, format string, strict bool, look func(*scan.File) 
 	err = errors.Join(w.Flush(), err)
 	if err == nil && strict && bad > 0 {
 		err = fmt.Errorf("%s: %s damaged: %w", image, count(bad, "file"), errDamaged)
+	}
+	if err == nil && strict && bare > 0 && wrapped != "" {
+		err = fmt.Errorf("%s: %s without a header on a volume of %s, so their headers are damaged: %w", image, count(bare, "file"), wrapped, errDamaged)
 	}
 	return err
 }

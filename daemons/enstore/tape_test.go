@@ -193,3 +193,14 @@ func TestTapeWrapper(t *testing.T) {
 	is.Equal(good(t, "tape", "cat", "--wrapper", "null", image, "1"), string(archive))
 	bad(t, 1, []string{"no known format"}, "tape", "ls", "--wrapper", "cern", image)
 }
+
+// A header that is not one any more does not make its file one without a header.
+func TestTapeVerifyOfADamagedHeader(t *testing.T) {
+	c := newCartridge(t)
+	for _, name := range []string{"/a", "/b", "/c"} {
+		wrappertest.Put(t, c.Tape, cpio.Odc, wrappertest.NewFile(name, 1000), 64<<10, wrappertest.Data(1000))
+	}
+	good(t, "tape", "verify", c.image(t))
+	c.Objects()[4][3] ^= 1 // label, filemark, first file, filemark, second file
+	bad(t, 6, []string{"1 file without a header", "cpio_odc"}, "tape", "verify", c.image(t))
+}

@@ -173,6 +173,9 @@ func (s *Site) tryLock(name string) (io.Closer, error) {
 }
 
 func (s *Site) openCatalog(ctx context.Context) error {
+	if err := s.missCatalog(); err != nil {
+		return err
+	}
 	store, err := sqlitestore.Open(ctx, s.cfg.path(s.cfg.Catalog))
 	if err != nil {
 		return err
@@ -184,6 +187,23 @@ func (s *Site) openCatalog(ctx context.Context) error {
 	}
 	s.tree = namespace.New(s.cat)
 	return s.tagRoot(ctx)
+}
+
+// ErrNoCatalog is returned by Open when a site that has been used has lost its catalogue: an empty one in its
+// place would hide everything that is on the tapes.
+var ErrNoCatalog = errors.New("the catalogue is missing or empty, and the site has been used")
+
+// missCatalog refuses to make a new catalogue where there was one: the journal's directory is made after the first.
+func (s *Site) missCatalog() error {
+	name := s.cfg.path(s.cfg.Catalog)
+	if st, err := os.Stat(name); err == nil && st.Size() > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil // it is there, or opening it tells what is wrong
+	}
+	journal := s.cfg.path(s.cfg.Journal)
+	if _, err := os.Stat(journal); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: put it back from a copy, or remove %s to begin with an empty one", name, ErrNoCatalog, journal)
 }
 
 // tagRoot gives the root directory the tags of the site file that it does not have yet.

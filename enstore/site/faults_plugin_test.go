@@ -100,7 +100,7 @@ func TestKilledWhileNothingHappens(t *testing.T) {
 			f.is.NoErr(err)
 			f.signal(lock, syscall.SIGKILL)
 			_, err = f.stream("/b", b, int64(len(b)), nil)
-			f.is.NoErr(err) // nothing of it had been taken
+			f.is.NoErr(err)                                   // nothing of it had been taken
 			_ = syscall.Kill(f.plugin(lock), syscall.SIGKILL) // a robot that nobody needed is not there
 			f.holds(map[string][]byte{"/a": a, "/b": b})
 		})

@@ -5,7 +5,11 @@ package mover
 import "syscall"
 
 func mapMemory(n int) ([]byte, error) {
-	return syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	mem, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err == nil {
+		adviseHuge(mem)
+	}
+	return mem, err
 }
 
 func unmapMemory(mem []byte) {

@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package mover
+
+func adviseHuge([]byte) {}

@@ -35,6 +35,8 @@ type writer struct {
 	done sync.WaitGroup
 	err  atomic.Pointer[error] // the first failure; nothing is written after it until reset
 
+	mem  []byte // of the buffers; nil: they are on the heap, or there is none yet
+	made int    // buffers
 	buf  []byte // being filled; nil before the first byte
 	base int64  // offset of buf in the image, a multiple of align
 	fill int
@@ -133,9 +135,23 @@ func (w *writer) next(ctx context.Context) error {
 		}
 	}
 	if w.buf == nil {
-		w.buf = alignedBuffer(chunkSize + align) // a page more, for an end mark
+		w.buf = w.newBuffer()
 	}
 	return nil
+}
+
+// newBuffer gives a chunk and a page more, for an end mark.
+func (w *writer) newBuffer() []byte {
+	const n = chunkSize + align
+	if w.made == 0 {
+		w.mem = mapMemory(chunks * n)
+	}
+	at := w.made * n
+	w.made++
+	if w.mem == nil {
+		return alignedBuffer(n)
+	}
+	return w.mem[at : at+n : at+n]
 }
 
 // append takes p. An error means that part of it may have been taken.
@@ -229,10 +245,13 @@ func (w *writer) reset(ctx context.Context) error {
 // halt ends the goroutine and every wait for it. It may be called at any time. What has been taken is lost.
 func (w *writer) halt() { w.once.Do(func() { close(w.quit) }) }
 
-// stop is halt, and waits for the goroutine.
+// stop is halt, and waits for the goroutine. It is the owner's last call.
 func (w *writer) stop() {
 	w.halt()
 	w.done.Wait()
+	w.buf = nil
+	unmapMemory(w.mem)
+	w.mem = nil
 }
 
 var endMark = [wordSize]byte{0xff, 0xff, 0xff, 0xff}

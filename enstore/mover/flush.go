@@ -155,31 +155,43 @@ func (g *group) commit(full bool) error {
 	g.grant.Volume.EOD = g.end
 	g.grant.Volume.Remaining = c.Remaining
 	g.files, g.bytes = nil, 0
-	settled := make([]wire.Settlement, 0, len(files))
+	g.settle(files, res, time.Since(t))
+	return nil
+}
+
+// settle tells the library what was recorded, and then the clients: whoever has heard that a file is stored finds it settled.
+func (g *group) settle(files []written, res []catalog.FileResult, took time.Duration) {
+	settled := make([]wire.Settlement, len(files))
 	for i, w := range files {
-		w.phases.Commit = time.Since(t)
-		s := wire.Settlement{Request: w.a.Request}
-		file, e := res[i].File, res[i].Err
+		w.phases.Commit = took
+		settled[i].Request = w.a.Request
+		file, err := res[i].File, res[i].Err
 		if f := res[i].Earlier; f != nil && f.Size == w.size && f.Adler == w.sum {
-			file, e = *f, nil // an attempt whose outcome was unknown had succeeded
+			file, err = *f, nil // an attempt whose outcome was unknown had succeeded
 		}
-		if e != nil {
-			s.Err = wire.AsError(e, "put", w.a.Put.Key)
-			w.src.fail(s.Err)
-		} else {
-			rec := wire.RecordOf(file, w.phases)
-			s.Record = &rec
-			g.m.tally.file()
-			w.src.stored(rec)
+		if err != nil {
+			settled[i].Err = wire.AsError(err, "put", w.a.Put.Key)
+			continue
 		}
-		settled = append(settled, s)
+		rec := wire.RecordOf(file, w.phases)
+		settled[i].Record = &rec
+		g.m.tally.file()
 	}
-	g.m.opts.Step("mover: clients told")
 	// A library that cannot be told asks the catalogue by request id when it is back.
-	if err := g.m.opts.Dispatcher.Settle(context.WithoutCancel(g.ctx), g.lease.ID, settled); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.ctx), settleTime)
+	defer cancel()
+	if err := g.m.opts.Dispatcher.Settle(ctx, g.lease.ID, settled); err != nil {
 		g.m.log.Warn("library not told of a flush", "volume", g.volume(), "error", err)
 	}
-	return nil
+	g.m.opts.Step("mover: library told")
+	for i, w := range files {
+		if settled[i].Err != nil {
+			w.src.fail(settled[i].Err)
+		} else {
+			w.src.stored(*settled[i].Record)
+		}
+	}
+	g.m.opts.Step("mover: clients told")
 }
 
 // record does the flush transaction. If its outcome is unknown the catalogue is asked by lease and
@@ -280,8 +292,8 @@ func (g *group) drop(w *written, err error) {
 	if w == nil || w.src == nil {
 		return
 	}
-	w.src.fail(err)
 	g.m.settle(g.ctx, g.lease, w.a.Request, nil, err)
+	w.src.fail(err)
 	w.src = nil
 }
 

@@ -79,13 +79,13 @@ func (m *Mover) readFile(ctx, hold context.Context, lease wire.Lease, o offered,
 		return nil
 	case m.vol.load.Err() != nil || tape.VerdictOf(err).Fault == tape.FaultDrive:
 		e := wire.Restarted(err, volume)
-		c.Fail(e)
 		m.settle(ctx, lease, a.Request, nil, e)
+		c.Fail(e)
 		return err
 	}
 	m.log.Error("file cannot be read", "volume", volume, "file", a.File.Location.File, "bfid", a.File.BFID, "error", err)
-	c.Fail(err)
 	m.settle(ctx, lease, a.Request, nil, err)
+	c.Fail(err)
 	if e := m.suspect(ctx, lease, err); e != nil {
 		m.log.Warn("volume not inhibited", "volume", volume, "error", e)
 	}

@@ -110,13 +110,19 @@ func (m *Mover) giveBack(ctx context.Context, lease wire.Lease, os []offered, wh
 	}
 }
 
-// settle tells the library what became of one request.
+// settleTime is how long a library may take to be told what became of requests. It does without if need be: it asks the
+// catalogue.
+const settleTime = 10 * time.Second
+
+// settle tells the library what became of one request, before its client hears it.
 func (m *Mover) settle(ctx context.Context, lease wire.Lease, id catalog.RequestID, rec *wire.Record, err error) {
 	s := wire.Settlement{Request: id, Record: rec}
 	if err != nil {
 		s.Err = wire.AsError(err, "transfer", id.String())
 	}
-	if e := m.opts.Dispatcher.Settle(context.WithoutCancel(ctx), lease.ID, []wire.Settlement{s}); e != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	if e := m.opts.Dispatcher.Settle(ctx, lease.ID, []wire.Settlement{s}); e != nil {
 		m.log.Warn("library not told of a request's end", "request", id, "error", e)
 	}
 }

@@ -188,13 +188,13 @@ func (w *writing) file(ctx context.Context, o offered) error {
 	}
 	if err := w.f.Check(wf); err != nil {
 		err = wire.Errorf(wire.Invalid, a.Put.Key, "%v", err)
-		src.refuse(err)
 		m.settle(ctx, w.lease, a.Request, nil, err)
+		src.refuse(err)
 		return nil
 	}
 	if err := src.ready(); err != nil {
-		src.fail(err)
 		m.settle(ctx, w.lease, a.Request, nil, err)
+		src.fail(err)
 		return nil
 	}
 	defer context.AfterFunc(ctx, src.cut)()
@@ -210,8 +210,8 @@ func (w *writing) file(ctx context.Context, o offered) error {
 		if ctx.Err() != nil {
 			err = wire.Restarted(context.Cause(ctx), w.group.volume())
 		}
-		src.fail(err)
 		m.settle(ctx, w.lease, a.Request, nil, err)
+		src.fail(err)
 		if out == nil {
 			return nil // nothing was written
 		}
@@ -271,8 +271,8 @@ func (w *writing) mark() catalog.Location {
 func (w *writing) refuse(ctx context.Context, src source, a wire.Assignment, room int64) error {
 	w.full = true
 	err := wire.Errorf(wire.Busy, "volume "+string(w.lease.Grant.Volume.Label), "%d bytes do not fit in the %d that are left", a.Put.Size, room)
-	src.refuse(err)
 	w.m.settle(ctx, w.lease, a.Request, nil, err)
+	src.refuse(err)
 	return nil
 }
 

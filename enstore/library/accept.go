@@ -262,7 +262,7 @@ func (l *Library) anyVolume(ctx context.Context, library catalog.LibraryName) er
 }
 
 func noVolumes(library catalog.LibraryName) error {
-	return wire.Errorf(wire.NoSpace, "library "+string(library), "has no volumes")
+	return wire.Errorf(wire.NoSpace, "library "+string(library), "has no volumes: add some to it first")
 }
 
 // begin makes a write durable and starts it.

@@ -1,5 +1,6 @@
 // Package enstore is the front door: how a program stores files on tape and gets them
-// back. It is all that a data-acquisition program imports.
+// back. A data-acquisition program needs no more of it than a [*Client]; one that has
+// the whole site in its own process gets that from package site.
 //
 // Its nouns: a [Client] talks to one site; a [Writer] takes one file to tape, a [Reader] brings
 // one back; a [Record] says what is known of a stored file, among other things how safe it is (its [Level]),

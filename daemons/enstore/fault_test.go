@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 		{2, "255", []string{"put", src, "/" + strings.Repeat("x", 256)}},
 		{3, "no such file", []string{"put", filepath.Join(dir, "none"), "/x"}},
 		{3, "mkdir -p", []string{"put", src, "/none/"}},
-		{3, "/none", []string{"put", src, "/none/x"}},
+		{3, "put -p", []string{"put", src, "/none/x"}},
 		{2, "not a directory", []string{"put", src, other, "/file"}},
 		{2, "say -r", []string{"put", dir, "/x"}},
 		{2, "neither a file nor a directory", []string{"put", os.DevNull, "/x"}},

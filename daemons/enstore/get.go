@@ -21,7 +21,7 @@ type getCmd struct {
 	Recursive bool     `short:"r" help:"Directories with all that is in them."`
 	Parents   bool     `short:"p" help:"Make the directories that are missing above the target."`
 	Force     bool     `short:"f" help:"Replace files that are there."`
-	Class     string   `help:"Class of work, as the site's rules name it."`
+	Class     string   `help:"What you call this kind of work; it is kept and shown, nothing more."`
 	Priority  int      `help:"Larger goes first."`
 }
 
@@ -120,7 +120,7 @@ func (c *getCmd) run(p *program, cl *enstore.Client, w *wanted, o enstore.GetOpt
 	if p.cmd.JSON || g.done == 0 {
 		return err
 	}
-	return errors.Join(err, p.report("fetched", g, last, time.Since(began)))
+	return errors.Join(err, p.report("fetched", g, last, known{}, time.Since(began)))
 }
 
 // stream fetches one file to standard output.

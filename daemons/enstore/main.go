@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -85,6 +86,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	}
 	p := &program{ctx: ctx, in: in, out: out, err: errOut, cmd: &cmd}
 	if err != nil {
+		cmd.JSON = cmd.JSON || wantsJSON(args) // the parser may have stopped before it came to it
 		command := "enstore"
 		if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context.Selected() != nil {
 			command = e.Context.Selected().FullPath()
@@ -101,6 +103,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return exitCode(err)
 	}
 	return 0
+}
+
+// wantsJSON tells whether the flag is among the arguments.
+func wantsJSON(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return slices.Contains(args, "--json")
 }
 
 // site finds the site that the command line names.

@@ -127,6 +127,7 @@ func TestUsage(t *testing.T) {
 		{"init x --volumes=-1", 2, "-1 volumes"},
 		{"init x --volumes 101", 2, "100 slots"},
 		{"init x --capacity 12XB", 2, "--capacity"},
+		{"init x --volumes 1 --capacity 10", 2, "unit missing"},
 		{"--site " + dir + " ls", 3, "no site here"},
 		{"--site " + dir + "/none ls", 3, "enstore init"},
 		{"volume label bad", 2, "bad"},
@@ -139,6 +140,7 @@ func TestErrorsInJSON(t *testing.T) {
 	is := is.New(t)
 	r := command(t, "--json", "tape", "cat", "x.tap", "0")
 	is.Equal(r, result{2, "", `{"error":"file 0: files are counted from 1","kind":"invalid","exit":2}` + "\n"})
+	is.Equal(objects(t, command(t, "bogus", "--json").err)[0]["kind"], "invalid") // the parser, too
 	r = command(t, "--json", "--site", t.TempDir(), "ls")
 	is.Equal(r.code, 3)
 	o := objects(t, r.err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,10 +22,10 @@ type putCmd struct {
 	Paths     []string `arg:"" name:"source... target" help:"Files or directories of this machine, or - for standard input; then the path in the name space."`
 	Recursive bool     `short:"r" help:"Directories with all that is in them."`
 	Parents   bool     `short:"p" help:"Make the directories that are missing above the target."`
-	Level     string   `default:"ontape" enum:"cached,ontape" help:"Wait until files are so safe: cached (on the site's disk; only streams stay there) or ontape."`
+	Level     string   `default:"ontape" enum:"cached,ontape" help:"Wait until files are so safe: cached (on the site's disk; only streams stay there; ls and get know them when they are on tape, stat before) or ontape."`
 	Adler32   string   `name:"adler32" placeholder:"SUM" help:"Refuse the one file if this is not its checksum (8 hexadecimal digits)."`
 	Size      int64    `placeholder:"BYTES" help:"How long standard input will be; it goes straight to tape then."`
-	Class     string   `help:"Class of work, as the site's rules name it."`
+	Class     string   `help:"What you call this kind of work; it is kept and shown, nothing more."`
 	Priority  int      `help:"Larger goes first."`
 }
 
@@ -32,10 +33,13 @@ type putCmd struct {
 func (putCmd) Help() string {
 	return `A target that is a directory, or ends in a slash, takes the sources under their own names; of DIR/. it
 takes what is in DIR. What is stored already with the same content is not stored again; other content is refused.
+So a put that was interrupted can be given again, if the target means the same the second time: data/. does, data alone
+becomes /raw/data when /raw has been made.
 
 Example:
   enstore put run42.dat /raw/run42.dat
-  enstore put -r run42/ run43/ /raw/
+  enstore put -r run42 run43 /raw/
+  enstore put -rp data/. /raw
   tar c run42 | enstore put - /raw/run42.tar`
 }
 
@@ -103,13 +107,22 @@ func (c *putCmd) target(p *program, cl *enstore.Client, sources []string, name s
 	case into && is == aFile:
 		return key, into, fmt.Errorf("%s: %w", printable(key), catalog.ErrNotDir)
 	case is == nothing && into && !c.Parents:
-		return key, into, hint(fmt.Errorf("directory %s: %w", printable(key), catalog.ErrNotFound), "Make it with: enstore mkdir -p, or say put -p")
+		return key, into, missing(key)
 	case is == nothing && into:
 		return key, into, cl.MkdirAll(p.ctx, key)
 	case is == nothing && c.Parents:
 		return key, into, cl.MkdirAll(p.ctx, path.Dir(key))
+	case is == nothing && !c.Recursive: // which makes what it needs
+		if above, err := p.look(cl, path.Dir(key)); err != nil || above == nothing {
+			return key, into, cmp.Or(err, missing(path.Dir(key)))
+		}
 	}
 	return key, into, nil
+}
+
+// missing is what a put says of a directory that is not there.
+func missing(dir string) error {
+	return hint(fmt.Errorf("directory %s: %w", printable(dir), catalog.ErrNotFound), "Make it with: enstore mkdir -p, or say put -p")
 }
 
 // run makes the directories and stores the files of a plan.
@@ -126,6 +139,7 @@ func (c *putCmd) run(p *program, cl *enstore.Client, plan *plan, o enstore.PutOp
 	began := time.Now()
 	g := p.watch("storing", len(plan.files), total)
 	var last enstore.Record
+	var before known
 	err := many(p, plan.files, func(ctx context.Context, f transfer) error {
 		o := o
 		o.Progress = g.meter()
@@ -136,6 +150,7 @@ func (c *putCmd) run(p *program, cl *enstore.Client, plan *plan, o enstore.PutOp
 		g.finished(o.Progress, rec.Size)
 		p.mu.Lock()
 		last = rec
+		before.count(rec, began)
 		p.mu.Unlock()
 		if p.cmd.JSON {
 			return p.json(recordOf(rec, f.file))
@@ -152,16 +167,39 @@ func (c *putCmd) run(p *program, cl *enstore.Client, plan *plan, o enstore.PutOp
 	if p.cmd.JSON || g.done == 0 {
 		return err
 	}
-	return errors.Join(err, p.report("stored", g, last, time.Since(began)))
+	return errors.Join(err, p.report("stored", g, last, before, time.Since(began)))
+}
+
+// known counts the files that were stored with the same content before.
+type known struct {
+	files int
+	bytes int64
+}
+
+func (k *known) count(r enstore.Record, began time.Time) {
+	if r.Stored.Before(began) {
+		k.files++
+		k.bytes += r.Size
+	}
 }
 
 // report tells what became of files: all about one, else numbers.
-func (p *program) report(did string, g *progress, last enstore.Record, took time.Duration) error {
+func (p *program) report(did string, g *progress, last enstore.Record, before known, took time.Duration) error {
 	if g.files == 1 {
+		if before.files == 1 {
+			did += " already"
+		}
 		return p.line("%s %s: %s, adler32 %08x, %s%s", did, printable(last.Key), size(last.Size), last.Adler, last.Level, place(last))
 	}
-	speed := float64(g.bytes) / max(took.Seconds(), 1e-9)
-	return p.line("%s %s, %s in %s (%s/s)", did, count(g.done, "file"), size(g.bytes), span(took), size(int64(speed)))
+	bytes, already := g.bytes-before.bytes, ""
+	if before.files > 0 {
+		already = fmt.Sprintf("; %s already", count(before.files, "file"))
+	}
+	if before.files == g.done {
+		return p.line("%s already: %s, %s", did, count(g.done, "file"), size(g.bytes))
+	}
+	speed := float64(bytes) / max(took.Seconds(), 1e-9)
+	return p.line("%s %s, %s in %s (%s/s)%s", did, count(g.done-before.files, "file"), size(bytes), span(took), size(int64(speed)), already)
 }
 
 // place is where a record lies.
@@ -201,7 +239,9 @@ func (c *putCmd) stream(p *program, cl *enstore.Client, key string, into bool, o
 	if p.cmd.JSON {
 		return p.json(recordOf(rec, "-"))
 	}
-	return p.report("stored", g, rec, time.Since(began))
+	var before known
+	before.count(rec, began)
+	return p.report("stored", g, rec, before, time.Since(began))
 }
 
 // copyTo copies until the end of ctx: a terminal or pipe that says nothing does not keep us. The

@@ -108,8 +108,11 @@ func TestRoundTrip(t *testing.T) {
 		return n
 	}
 	n := files()
-	good(t, "put", "-r", src+"/.", "/raw") // what is in it
-	is.Equal(files(), n+1)                 // only the one that was removed
+	out = good(t, "put", "-r", src+"/.", "/raw") // what is in it
+	is.Equal(files(), n+1)                       // only the one that was removed
+	is.True(strings.HasPrefix(out, "stored 1 file, "))
+	is.True(strings.HasSuffix(out, "; 14 files already\n"))
+	is.True(strings.HasPrefix(good(t, "put", "-r", src+"/.", "/raw"), "stored already: 15 files, "))
 
 	good(t, "rm", "-r", "/raw")
 	is.Equal(good(t, "ls"), "")

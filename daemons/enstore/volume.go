@@ -58,12 +58,18 @@ func (c *initCmd) Run(p *program) error {
 	return p.line("site %s: %s, %s", printable(file), count(c.Drives, "drive"), count(c.Volumes, "volume"))
 }
 
+// leastCapacity catches sizes without their unit.
+const leastCapacity = 1e6
+
 func volumeOptions(capacity string) (site.VolumeOptions, error) {
 	var o site.VolumeOptions
 	if capacity != "" {
 		n, err := site.ParseSize(capacity)
 		if err != nil {
 			return o, usage("--capacity: %w", err)
+		}
+		if n < leastCapacity {
+			return o, usage("--capacity %s: less than %s; is the unit missing?", capacity, size(leastCapacity))
 		}
 		o.Capacity = int64(n)
 	}

@@ -13,7 +13,8 @@ import (
 
 // GetOptions say how a file is wanted. The zero value is useful.
 type GetOptions struct {
-	// Class of work, as the site's rules name it, and priority within: larger goes first.
+	// Class is what the caller calls this kind of work: kept and shown, not interpreted. Of requests
+	// that wait, those of larger Priority go first.
 	Class    string
 	Priority int
 	// Overwrite lets GetFile replace a file.

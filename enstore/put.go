@@ -23,7 +23,8 @@ type PutOptions struct {
 	// Rate is how many bytes a second the source gives; 0: not known. A source slower than the
 	// drive can stream goes over the site's spool.
 	Rate int64
-	// Class of work, as the site's rules name it, and priority within: larger goes first.
+	// Class is what the caller calls this kind of work: kept and shown, not interpreted. Of requests
+	// that wait, those of larger Priority go first.
 	Class    string
 	Priority int
 

@@ -18,7 +18,7 @@ type Put struct {
 	Sum      *uint32           `json:"sum,omitempty"`      // Adler-32, seed 1; nil: not known yet
 	Level    catalog.Level     `json:"level"`              // answer the client once this is reached
 	Rate     int64             `json:"rate,omitempty"`     // bytes/s that the source gives; 0: not known
-	Class    string            `json:"class,omitempty"`    // class of work, as the site's rules name it
+	Class    string            `json:"class,omitempty"`    // what the client calls this kind of work; kept and shown
 	Priority int               `json:"priority,omitempty"` // larger goes first
 	Mode     uint32            `json:"mode,omitempty"`     // permission bits
 	UID      uint32            `json:"uid,omitempty"`

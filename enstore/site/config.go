@@ -19,7 +19,8 @@ import (
 )
 
 // Config is a site file. Every key has a default but the drives and robots; what is not known is refused
-// with its line. Relative paths are relative to the directory of the file.
+// with its line. Relative paths are relative to the directory of the file. Each field names its key and, behind a
+// semicolon, the default; the tables are [SpoolConfig], [FlushConfig] and so on. Init writes a file to begin with.
 type Config struct {
 	Name    string `toml:"name"`    // of the site, for labels and messages; "enstore"
 	Brand   string `toml:"brand"`   // in front of every BFID; "ENST"
@@ -47,18 +48,18 @@ type SpoolConfig struct {
 
 // FlushConfig says when files written to tape are made safe; see mover.FlushPolicy.
 type FlushConfig struct {
-	Bytes  Size     `toml:"bytes"`
-	Files  int      `toml:"files"`
-	Age    Duration `toml:"age"`
-	Linger Duration `toml:"linger"`
+	Bytes  Size     `toml:"bytes"`  // of data since the last flush; 8 GiB
+	Files  int      `toml:"files"`  // since the last flush; 200
+	Age    Duration `toml:"age"`    // of the first file that is not flushed; 10 s
+	Linger Duration `toml:"linger"` // wait for more to write before the drive is stopped; 100 ms
 }
 
 // TagsConfig are the tags of the root directory, made with the name space.
 type TagsConfig struct {
-	Library string `toml:"library"`       // the only library by default
-	Group   string `toml:"storage_group"` // "main"
-	Family  string `toml:"file_family"`   // "data"
-	Width   int    `toml:"file_family_width"`
+	Library string `toml:"library"`             // the only library by default
+	Group   string `toml:"storage_group"`       // "main"
+	Family  string `toml:"file_family"`         // "data"
+	Width   int    `toml:"file_family_width"`   // 1
 	Wrapper string `toml:"file_family_wrapper"` // "cpio_odc"
 }
 

@@ -2,7 +2,7 @@
 // catalogue and name space, wired from a site file, with drives and robots as plugin
 // subprocesses. It is the embedded default: a laptop, a test, a small institute.
 //
-// Nouns: a [Config] is the parsed site file; a [Site] is the running whole; its
+// Nouns: a [Config] is the parsed site file, and explains its keys; a [Site] is the running whole; its
 // [*Site.Client] is the same *enstore.Client that a remote user holds.
 //
 //	func main() {

@@ -70,7 +70,8 @@ func Init(ctx context.Context, dir string, o InitOptions) error {
 
 // fileTemplate is the site file that Init writes. Plugins run in the site's directory, so that
 // relative names in their tables stay true when the site is moved.
-var fileTemplate = template.Must(template.New(FileName).Parse(`# An Enstore site. Every key that is not here has a default; see the documentation of enstore/site.
+var fileTemplate = template.Must(template.New(FileName).Parse(`# An Enstore site. Every key that is not here has a default:
+# go doc github.com/enstore-go/sdk/enstore/site Config
 name  = "{{.Name}}"
 brand = "{{.Brand}}" # in front of every BFID
 

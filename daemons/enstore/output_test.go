@@ -105,6 +105,7 @@ func TestProgressIsThrottled(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		is.Equal(strings.Count(screen.String(), "\r"), 4)
 		g.end(p)
 		is.True(strings.HasSuffix(screen.String(), "\r\x1b[K"))

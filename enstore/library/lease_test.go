@@ -293,7 +293,7 @@ func TestSpooledFileWaitsForAVolume(t *testing.T) {
 		m.work()
 
 		p := put("/d/a")
-		p.Size, p.Sum = wire.UnknownSize, nil
+		p.Size, p.Sum, p.Level = wire.UnknownSize, nil, catalog.Cached
 		b.accept(p)
 		_, err := b.lib.Await(b.ctx, p.ID)
 		b.is.NoErr(err)
@@ -310,6 +310,30 @@ func TestSpooledFileWaitsForAVolume(t *testing.T) {
 		m.take(l)
 		m.work()
 		b.is.True(!b.spool.has(p.ID)) // on tape, so not in the spool any more
+	})
+}
+
+// A client that waits for its stream to be on tape is told that there is no volume, and was not told that it is safe.
+func TestSpooledStreamWithoutAVolumeIsToldSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		fill := put("/d/fill")
+		fill.Size = 90 * gib
+		b.accept(fill)
+		m := b.mover("d0")
+		m.next()
+		m.work()
+
+		p := stream("/d/a")
+		b.accept(p)
+		_, err := b.lib.Await(b.ctx, p.ID)
+		b.is.NoErr(err)
+		b.is.NoErr(b.spool.stream(p.ID, 60*gib, 5, nil))
+		_ = m.leases()
+		_, err = b.lib.Outcome(b.ctx, p.ID, 0)
+		b.kindIs(err, wire.NoSpace)
+		synctest.Wait()
+		b.is.True(!b.spool.has(p.ID))
 	})
 }
 
@@ -357,6 +381,7 @@ func TestCatalogueIsWatchedAgainAfterAnError(t *testing.T) {
 		}
 		inhibit(catalog.ReadOnly)
 		p := stream("/d/a")
+		p.Level = catalog.Cached
 		b.accept(p)
 		_, err := b.lib.Await(b.ctx, p.ID)
 		b.is.NoErr(err)

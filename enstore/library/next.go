@@ -215,7 +215,7 @@ func (l *Library) grantWrite(ctx context.Context, w *lease, rep wire.DriveReport
 		return l.noVolume(ctx, w, choice)
 	case errors.Is(err, catalog.ErrWidth):
 		return l.refused(w, queue.WidthInUse), nil
-	case errors.Is(err, catalog.ErrTooLarge) && l.firstIsCached(w):
+	case errors.Is(err, catalog.ErrTooLarge) && l.firstIsPromised(w):
 		return l.refused(w, queue.NoVolume), nil // until there is a larger volume
 	case errors.Is(err, catalog.ErrTooLarge):
 		l.finishFirst(w, wire.TooLarge, err)
@@ -282,9 +282,9 @@ func (l *Library) choice(w *lease, rep wire.DriveReport) (catalog.Choice, bool) 
 }
 
 // noVolume decides what a family without a volume does: it waits if a volume that would do is in use, or if its first
-// request lies in the spool; else the client of that request is told.
+// request was promised to be safe; else the client of that request is told.
 func (l *Library) noVolume(ctx context.Context, w *lease, c catalog.Choice) (again bool, err error) {
-	wait := l.firstIsCached(w)
+	wait := l.firstIsPromised(w)
 	for _, label := range c.Veto {
 		v, err := l.o.Catalog.Volume(ctx, label)
 		if err == nil && v.Library == c.Library && v.Family == c.Family && v.Writable() == nil && v.Remaining >= c.MinBytes {
@@ -298,11 +298,12 @@ func (l *Library) noVolume(ctx context.Context, w *lease, c catalog.Choice) (aga
 	return l.refused(w, queue.Conflict), nil
 }
 
-// firstIsCached tells whether the first request of a lease lies in the spool.
-func (l *Library) firstIsCached(w *lease) bool {
+// firstIsPromised tells whether the client of a lease's first request was told that its file is safe on disk; one
+// that asked for tape and streams by way of the spool still waits for its answer.
+func (l *Library) firstIsPromised(w *lease) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(w.requests) > 0 && w.requests[0].cached != nil
+	return len(w.requests) > 0 && w.requests[0].promised()
 }
 
 // finishFirst ends the first request of a lease.

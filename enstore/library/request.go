@@ -131,6 +131,9 @@ func (l *Library) attend(r *request) {
 	}
 }
 
+// promised tells whether its client was told that the file is safe on disk.
+func (r *request) promised() bool { return r.cached != nil && r.put.Level <= catalog.Cached }
+
 // hold stops trying to bring a file to tape whose client was told that it is safe on disk: its name was
 // taken, its directory removed, no volume is large enough. The file stays in the spool, its name
 // reserved and its reason listed by Requests, until Cancel or the next start, which tries again.
@@ -160,7 +163,7 @@ func (l *Library) finish(r *request, rec *wire.Record, err *wire.Error) {
 	if r.state == ended {
 		return
 	}
-	if err != nil && err.Kind != wire.Cancelled && r.cached != nil && r.put.Level <= catalog.Cached {
+	if err != nil && err.Kind != wire.Cancelled && r.promised() {
 		l.hold(r, err)
 		return
 	}

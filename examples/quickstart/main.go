@@ -199,7 +199,7 @@ func (q *quick) report(out io.Writer, stored, fetched time.Duration, st site.Sta
 	w.Flush()
 	fmt.Fprintln(out)
 	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "drive\tmounts\tlocates\tflushes\tfiles\tMB written\tMB read\t")
+	fmt.Fprintln(w, "drive\tmounts\tlocates\tflushes\ttransfers\tMB written\tMB read\t")
 	for _, d := range st.Drives {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%.1f\t%.1f\t\n", d.Name, d.Mounts, d.Locates, d.Flushes, d.Files, float64(d.BytesWritten)/1e6, float64(d.BytesRead)/1e6)
 	}

@@ -3,6 +3,7 @@ package crc
 import (
 	"fmt"
 	"hash/adler32"
+	"hash/crc32"
 	"slices"
 	"testing"
 	"time"
@@ -34,6 +35,28 @@ func BenchmarkRatioAdler(b *testing.B) {
 				b.ReportMetric((ratios[len(ratios)*3/4]-ratios[len(ratios)/4])/median, "spread")
 			})
 		}
+	}
+}
+
+// BenchmarkRatioCRC32C gives how many times as fast as hash/crc32 the CRC-32C is, likewise. Where it is the same
+// the ratio is 1.
+func BenchmarkRatioCRC32C(b *testing.B) {
+	for _, size := range []int{16 << 10, 256 << 10} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			p := fill(1, size)
+			var ratios []float64
+			for b.Loop() {
+				for range rounds {
+					theirs := stopwatch(p, func(p []byte) uint32 { return crc32.Update(0, castagnoli, p) })
+					ours := stopwatch(p, CRC32C)
+					ratios = append(ratios, theirs/ours)
+				}
+			}
+			slices.Sort(ratios)
+			median := ratios[len(ratios)/2]
+			b.ReportMetric(median, "ratio")
+			b.ReportMetric((ratios[len(ratios)*3/4]-ratios[len(ratios)/4])/median, "spread")
+		})
 	}
 }
 

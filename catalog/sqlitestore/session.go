@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"syscall"
+
+	"modernc.org/sqlite"
 
 	"github.com/enstore-go/sdk/catalog/schema"
 )
@@ -70,9 +73,25 @@ func (s *session) affect(query string, args ...any) (int64, error) {
 	}
 	result, err := stmt.ExecContext(context.Background(), args...)
 	if err != nil {
-		return 0, err
+		return 0, diskFull(err)
 	}
 	return result.RowsAffected()
+}
+
+// SQLite's codes for a disk without room: to a file, and to the shared memory beside the log
+// (https://www.sqlite.org/rescode.html).
+const (
+	sqliteFull         = 13
+	sqliteIOErrShmSize = 4874
+)
+
+// diskFull makes an error of SQLite that means a full disk also an ENOSPC.
+func diskFull(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && (e.Code()&0xff == sqliteFull || e.Code() == sqliteIOErrShmSize) {
+		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+	}
+	return err
 }
 
 func (s *session) row(query string, args ...any) schema.Scanner {

@@ -422,3 +422,26 @@ func TestWriteWaitsForAVolumeThatIsRead(t *testing.T) {
 		b.is.Equal((<-more).Kind, wire.WriteLease)
 	})
 }
+
+// A catalogue that cannot record anything, as on a full disk, does not keep clients waiting for ever.
+func TestCatalogueThatFailsIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &sick{Store: memstore.New()}
+		b := newBenchOver(t, store, 1)
+		p := put("/d/a")
+		b.accept(p)
+		store.update.Store(true)
+		for range 5 {
+			_, err := b.lib.Next(b.ctx, b.mover("d0").report())
+			b.is.True(err != nil)
+		}
+		_, err := b.lib.Outcome(b.ctx, p.ID, 0)
+		b.kindIs(err, wire.NoSpace)
+		store.update.Store(false)
+		m := b.mover("d0")
+		q := put("/d/a") // its name is free again
+		b.accept(q)
+		m.next()
+		b.is.Equal(m.work(), []string{"/d/a"})
+	})
+}

@@ -188,13 +188,19 @@ func (l *Library) refuseReads(w *lease, why *wire.Error) {
 
 // giveUp ends a lease that did not come to anything.
 func (l *Library) giveUp(ctx context.Context, w *lease, rep wire.DriveReport, why error) {
+	l.giveUpFor(ctx, w, rep, why, nil)
+}
+
+// giveUpFor does so and counts an attempt of the requests, if an error is to be told to their clients when they have had
+// them all.
+func (l *Library) giveUpFor(ctx context.Context, w *lease, rep wire.DriveReport, why error, tell *wire.Error) {
 	l.mu.Lock()
 	over := w.over
 	w.retire()
 	l.mu.Unlock()
 	if !over {
 		l.log.Warn("lease not begun", "drive", rep.Drive, "error", why)
-		l.end(ctx, w, wire.Release{Mounted: rep.Mounted}, false) // no request is at fault
+		l.end(ctx, w, wire.Release{Mounted: rep.Mounted, Err: tell}, false)
 	}
 }
 
@@ -226,7 +232,11 @@ func (l *Library) grantWrite(ctx context.Context, w *lease, rep wire.DriveReport
 		if e := l.abandonIntents(context.WithoutCancel(ctx), mine, "the lease was not begun"); e != nil {
 			l.log.Error("write intent not abandoned", "lease", w.id, "error", e)
 		}
-		l.giveUp(ctx, w, rep, err)
+		var tell *wire.Error
+		if ctx.Err() == nil { // the catalogue failed, and not just its caller's patience
+			tell = wire.AsError(err, "choose a volume", "the catalogue")
+		}
+		l.giveUpFor(ctx, w, rep, err, tell)
 		return false, err
 	}
 	l.mu.Lock()

@@ -12,12 +12,12 @@ GLOBL fold<>(SB), RODATA|NOPTR, $16
 	VPCLMULQDQ $0x11, Z8, z, z            \
 	VPTERNLOGQ $0x96, off(SI), Z9, z
 
-// func foldAVX512(dst *[256]byte, p *byte, blocks int, state uint32)
-TEXT ·foldAVX512(SB), NOSPLIT, $0-28
-	MOVQ dst+0(FP), DI
+// func foldAVX512(sum uint32, p *byte, blocks int) uint32
+TEXT ·foldAVX512(SB), 0, $256-28
+	MOVL sum+0(FP), AX
 	MOVQ p+8(FP), SI
 	MOVQ blocks+16(FP), CX
-	MOVL state+24(FP), AX
+	NOTL AX
 
 	VBROADCASTI32X4 fold<>(SB), Z8
 	VMOVD           AX, X4
@@ -38,9 +38,22 @@ loop:
 	JMP  loop
 
 done:
-	VMOVDQU64 Z0, (DI)
-	VMOVDQU64 Z1, 64(DI)
-	VMOVDQU64 Z2, 128(DI)
-	VMOVDQU64 Z3, 192(DI)
+	VMOVDQU64 Z0, folded-256(SP)
+	VMOVDQU64 Z1, folded-192(SP)
+	VMOVDQU64 Z2, folded-128(SP)
+	VMOVDQU64 Z3, folded-64(SP)
 	VZEROUPPER
+
+	// These 256 bytes have the remainder of all of them.
+	XORL AX, AX
+	LEAQ folded-256(SP), SI
+	MOVL $32, CX
+
+eight:
+	CRC32Q (SI), AX
+	ADDQ   $8, SI
+	DECL   CX
+	JNZ    eight
+	NOTL   AX
+	MOVL   AX, ret+24(FP)
 	RET

@@ -51,11 +51,11 @@ type Store struct {
 func Open(ctx context.Context, name string) (*Store, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
-		return nil, fmt.Errorf("catalogue %s: %w", name, err)
+		return nil, fmt.Errorf("catalogue %s: %w", name, diskFull(err))
 	}
 	s, err := open(ctx, abs)
 	if err != nil {
-		return nil, fmt.Errorf("catalogue %s: %w", name, err)
+		return nil, fmt.Errorf("catalogue %s: %w", name, diskFull(err))
 	}
 	return s, nil
 }

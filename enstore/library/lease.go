@@ -336,6 +336,9 @@ func (l *Library) requeue(w *lease, r *request, why *wire.Error, begun bool) {
 	r.returns++
 	if r.cached == nil && (r.attempts >= l.o.MaxAttempts || r.returns >= untouched*l.o.MaxAttempts) {
 		err := *why
+		if k := wire.KindOf(err.Err); err.Kind == wire.Restart && k == wire.NoSpace {
+			err.Kind = k // to begin again is of no use
+		}
 		if err.Text == "" {
 			err.Text = err.Error()
 		}

@@ -45,6 +45,9 @@ const (
 //
 // One drive writes, and Linger is a millisecond: a lone file would else stand 100 ms for others to share its flush,
 // which is a matter of policy and not of the path.
+//
+// With ENSTORE_PUT_PROFILE set, processor profiles of the two processes are left in files of that name with .ours and
+// .bare behind it.
 func BenchmarkRatioPut(b *testing.B) {
 	dir := b.TempDir()
 	src := filepath.Join(dir, "source")
@@ -172,14 +175,15 @@ type putter struct {
 }
 
 const (
-	envPutDir    = "ENSTORE_PUT_DIR"
-	envPutSource = "ENSTORE_PUT_SOURCE"
+	envPutDir     = "ENSTORE_PUT_DIR"
+	envPutSource  = "ENSTORE_PUT_SOURCE"
+	envPutProfile = "ENSTORE_PUT_PROFILE"
 )
 
 func startPutter(b *testing.B, bin, dir, src string) *putter {
 	b.Helper()
 	cmd := exec.Command(bin, "-test.run=^TestPutter$")
-	if name := os.Getenv("ENSTORE_PUT_PROFILE"); name != "" {
+	if name := os.Getenv(envPutProfile); name != "" {
 		cmd.Args = append(cmd.Args, "-test.cpuprofile="+name+"."+filepath.Base(dir))
 	}
 	cmd.Env = append(os.Environ(), envPutDir+"="+dir, envPutSource+"="+src)

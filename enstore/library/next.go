@@ -212,7 +212,11 @@ func (l *Library) grantWrite(ctx context.Context, w *lease, rep wire.DriveReport
 	}
 	g, err := l.o.Catalog.ChooseForWrite(ctx, choice)
 	if errors.Is(err, catalog.ErrNoVolume) || errors.Is(err, catalog.ErrWidth) {
-		if l.orphans(ctx) {
+		found, e := l.orphans(ctx)
+		switch {
+		case e != nil: // then what is in the way may be the orphans
+			err = e
+		case found:
 			g, err = l.o.Catalog.ChooseForWrite(ctx, choice)
 		}
 	}
@@ -256,10 +260,9 @@ func (l *Library) grantWrite(ctx context.Context, w *lease, rep wire.DriveReport
 }
 
 // orphans ends the write intents of leases that are over: the catalogue could not be told when they ended. It tells
-// whether it found any.
-func (l *Library) orphans(ctx context.Context) bool {
-	found := false
-	err := l.abandonIntents(ctx, func(v catalog.Volume) bool {
+// whether it found any; the error is that of a catalogue that cannot be told now either.
+func (l *Library) orphans(ctx context.Context) (found bool, err error) {
+	err = l.abandonIntents(ctx, func(v catalog.Volume) bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		over := l.leases[v.Intent.Lease] == nil
@@ -269,7 +272,7 @@ func (l *Library) orphans(ctx context.Context) bool {
 	if err != nil {
 		l.log.Error("write intents not abandoned", "error", err)
 	}
-	return found && err == nil
+	return found, err
 }
 
 // choice asks for a volume for the first request of a lease.

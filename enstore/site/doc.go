@@ -22,4 +22,11 @@
 // killed leaves everything acknowledged in place; the next Open goes on from there.
 //
 // The package does not serve other hosts; what it wires is the same code that daemons run.
+//
+// # Figures
+//
+// Medians of 15 interleaved rounds on a quiet machine of 2 cores (BenchmarkRatioPut): a file of 1 GiB from
+// client to synced tape image, checksums at both ends, takes 1.13 times the processor time of the same path
+// without checksums, at 0.91 of its speed and 1.17 times that of cp and sync. 1000 files of 1 MB take 8 or 9
+// flushes. 20 GiB through a drive and back stay within 230 MiB in the host and 11 MiB in the plugins.
 package site

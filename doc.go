@@ -44,7 +44,8 @@
 //     shared memory.
 //   - enstore: the client. wire holds messages, error kinds and the data protocol; library
 //     is the library manager with its journal; mover one drive at work; changer one robot's
-//     queue; spool the disk before the tapes; site wires all of it in one process.
+//     queue; spool the disk before the tapes; scan reads a cartridge without a catalogue; site
+//     wires all of it in one process.
 //   - daemons/enstore: the command. examples: programs to copy.
 //
 // # The way of a file to tape
@@ -57,4 +58,14 @@
 // one synchronous filemark makes a group of them safe, one catalogue transaction, on the
 // condition that epoch and end of data are unchanged, records them, and only then does the client
 // hear OnTape. A read is the same road backwards.
+//
+// # Why some things stand where they stand
+//
+//   - The store's contract is catalog.Store, not a package of its own: it speaks the catalogue's
+//     nouns, and elsewhere would repeat each of them as a row, or close a circle of imports.
+//   - tape/disk is below tape because images need it first; journal and spool use the same layer,
+//     so that one forgetful file system judges all three.
+//   - plugins links tape/filetape, for the built-in set that any program can serve; that brings in
+//     no database and no engine.
+//   - Control within one process is by direct calls (data goes over TCP all the same), and a lock keeps a site to one process.
 package sdk

@@ -173,7 +173,7 @@ func (l *Library) grantRead(ctx context.Context, w *lease, rep wire.DriveReport)
 		l.refuseReads(w, wire.Errorf(wire.NoAccess, "volume "+string(label), "%w", err))
 		err = fmt.Errorf("%w: %w", errReadsRefused, err)
 	}
-	l.giveUp(ctx, w, rep, err)
+	l.giveUp(ctx, w, rep, err, nil)
 	return err
 }
 
@@ -186,14 +186,9 @@ func (l *Library) refuseReads(w *lease, why *wire.Error) {
 	}
 }
 
-// giveUp ends a lease that did not come to anything.
-func (l *Library) giveUp(ctx context.Context, w *lease, rep wire.DriveReport, why error) {
-	l.giveUpFor(ctx, w, rep, why, nil)
-}
-
-// giveUpFor does so and counts an attempt of the requests, if an error is to be told to their clients when they have had
-// them all.
-func (l *Library) giveUpFor(ctx context.Context, w *lease, rep wire.DriveReport, why error, tell *wire.Error) {
+// giveUp ends a lease that did not come to anything. With an error to tell it counts as an attempt of the requests,
+// whose clients hear it when they have had them all.
+func (l *Library) giveUp(ctx context.Context, w *lease, rep wire.DriveReport, why error, tell *wire.Error) {
 	l.mu.Lock()
 	over := w.over
 	w.retire()
@@ -240,7 +235,7 @@ func (l *Library) grantWrite(ctx context.Context, w *lease, rep wire.DriveReport
 		if ctx.Err() == nil { // the catalogue failed, and not just its caller's patience
 			tell = wire.AsError(err, "choose a volume", "the catalogue")
 		}
-		l.giveUpFor(ctx, w, rep, err, tell)
+		l.giveUp(ctx, w, rep, err, tell)
 		return false, err
 	}
 	l.mu.Lock()

@@ -139,12 +139,12 @@ func configOf(ctx context.Context, name string) (*Config, error) {
 // atEnd notes what Close has to undo.
 func (s *Site) atEnd(f func() error) { s.ends = append(s.ends, f) }
 
-func (s *Site) takeLock(context.Context) error {
+func (s *Site) takeLock(ctx context.Context) error {
 	run := s.cfg.path(s.cfg.Run)
 	if err := s.fs.MkdirAll(run, 0o700); err != nil {
 		return err
 	}
-	l, err := s.tryLock(filepath.Join(run, "lock"))
+	l, err := s.tryLock(ctx, filepath.Join(run, "lock"))
 	if errors.Is(err, disk.ErrLocked) {
 		return fmt.Errorf("site %s: %w: %w", s.cfg.dir, ErrInUse, err)
 	}
@@ -157,7 +157,7 @@ func (s *Site) takeLock(context.Context) error {
 
 // tryLock takes the lock. One whose holder is dead is waited for a moment: a child that the dead process
 // was just starting may hold it until it has become its own program.
-func (s *Site) tryLock(name string) (io.Closer, error) {
+func (s *Site) tryLock(ctx context.Context, name string) (io.Closer, error) {
 	for try := 0; ; try++ {
 		l, err := disk.TryLock(s.fs, name)
 		if !errors.Is(err, disk.ErrLocked) || try == 100 {
@@ -168,7 +168,11 @@ func (s *Site) tryLock(name string) (io.Closer, error) {
 		} else if alive, e := h.Running(); e != nil || alive {
 			return nil, err
 		}
-		time.Sleep(20 * time.Millisecond)
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 }
 

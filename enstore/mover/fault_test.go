@@ -135,7 +135,13 @@ func TestLeaseThatCannotBeRenewed(t *testing.T) {
 	is := is.New(t)
 	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{Age: time.Hour}, "VO0001")
 	r.life = 200 * time.Millisecond
-	r.renew = func() error { return wire.Errorf(wire.Fenced, "lease", "is over") }
+	var over atomic.Bool
+	r.renew = func() error {
+		if over.Load() {
+			return wire.Errorf(wire.Fenced, "lease", "is over")
+		}
+		return nil
+	}
 	lease, as := r.lease(1000, 4<<20)
 	r.leases <- lease
 	var got outcome
@@ -143,6 +149,7 @@ func TestLeaseThatCannotBeRenewed(t *testing.T) {
 	client.Go(func() { got.rec, got.err = r.client(as[0].Request, pattern(0, 1000)) })
 	c := r.begin(as[1].Request, pattern(1, 1<<20)) // its client is never done
 	defer c.Close()
+	over.Store(true)
 	client.Wait()
 	is.True(errors.Is(got.err, wire.ErrRestart)) // it was not flushed
 	_, err := c.AwaitResult(r.ctx)

@@ -257,6 +257,9 @@ func (m *Mover) work(ctx context.Context, lease wire.Lease) error {
 	case wire.DismountLease:
 		err = m.dismount(ctx)
 	}
+	if lost := context.Cause(hold); err != nil && lost != nil {
+		err = fmt.Errorf("%w (%v)", lost, err) // a command that was cut off is no fault of the drive
+	}
 	if m.vol != nil && m.vol.load.Err() != nil {
 		m.abandon()
 	}

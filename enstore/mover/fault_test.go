@@ -158,6 +158,31 @@ func TestLeaseThatCannotBeRenewed(t *testing.T) {
 	is.Equal(r.volume("VO0001").Files, int64(0))
 }
 
+func TestLeaseLostUnderACommandOfTheDrive(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+	r.halt()
+	var dev atomic.Pointer[faulty.TapeDrive]
+	r.wrap = func(d driver.Drive) driver.Drive {
+		f := faulty.Drive(d, faulty.Rule{Op: faulty.WriteBlock, Nth: 3, Hang: true})
+		dev.CompareAndSwap(nil, f)
+		return f
+	}
+	r.start(mover.FlushPolicy{})
+	r.life = 30 * time.Millisecond
+	r.renew = func() error {
+		if d := dev.Load(); d != nil && d.Calls(faulty.WriteBlock) >= 3 {
+			return wire.Errorf(wire.Fenced, "lease", "is over")
+		}
+		return nil
+	}
+	out, rel := r.write(family, patterns(300_000), nil)
+	is.Equal(rel.Err.Kind, wire.Fenced)
+	is.Equal(rel.Fault, wire.FaultUnknown) // the drive hung because it was told to stop
+	is.True(errors.Is(out[0].err, wire.ErrRestart))
+	is.Equal(r.volume("VO0001").Files, int64(0))
+}
+
 // lease is a write lease of requests of these sizes.
 func (r *rig) lease(sizes ...int64) (wire.Lease, []wire.Assignment) {
 	r.t.Helper()

@@ -150,6 +150,31 @@ func TestOpenImageErrors(t *testing.T) {
 	is.NoErr(os.WriteFile(packed, b.Bytes()[:b.Len()-4], 0o666))
 	_, err = OpenImage(packed)
 	is.Equal(outcome(err), driver.OutcomeMedium)
+
+	for _, name := range []string{t.TempDir(), os.DevNull} { // a fifo would keep who opens it
+		_, err = OpenImage(name)
+		is.Equal(outcome(err), driver.OutcomeMedium)
+		is.True(strings.Contains(err.Error(), "not a regular file"))
+	}
+}
+
+func TestUnpackIsBounded(t *testing.T) {
+	is := is.New(t)
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write(make([]byte, 1000))
+	is.NoErr(z.Close())
+	packed := filepath.Join(t.TempDir(), "VO0001.tap.gz")
+	is.NoErr(os.WriteFile(packed, b.Bytes(), 0o666))
+	t.Setenv("TMPDIR", t.TempDir())
+	image, err := unpack(packed, 1000)
+	is.NoErr(err)
+	is.NoErr(os.RemoveAll(filepath.Dir(image)))
+	_, err = unpack(packed, 999)
+	is.True(err != nil)
+	left, err := os.ReadDir(os.Getenv("TMPDIR"))
+	is.NoErr(err)
+	is.Equal(len(left), 0) // what was unpacked is gone
 }
 
 func TestOpenImageUsesTheIndex(t *testing.T) {

@@ -122,7 +122,7 @@ func (l lazy) OpenFile(name string, flag int, perm os.FileMode) (disk.File, erro
 }
 
 // OpenImage gives a drive with the one image loaded, to be read: a .tap, or a .tap.gz,
-// which is unpacked into a temporary file first. Beside a .tap its index is used if it is there, so that only what
+// which is unpacked into a temporary file first if that takes at most 16 GiB. Beside a .tap its index is used if it is there, so that only what
 // was flushed is seen; a copy without index is scanned. Nothing is locked: while a drive writes the cartridge, what
 // was flushed when OpenImage looked can be read, unless it is overwritten.
 //
@@ -130,10 +130,13 @@ func (l lazy) OpenFile(name string, flag int, perm os.FileMode) (disk.File, erro
 func OpenImage(name string) (driver.Drive, error) {
 	const op = "open"
 	ctx := context.Background()
+	if i, err := os.Stat(name); err == nil && !i.Mode().IsRegular() { // to open a fifo is to wait for its writer
+		return nil, fail(op, driver.OutcomeMedium, sense{3, 0x11, 0}, "image %s: not a regular file", name)
+	}
 	fsys, image, packed := disk.OS(), name, strings.HasSuffix(name, ".gz")
 	if packed {
 		var err error
-		if image, err = unpack(name); err != nil {
+		if image, err = unpack(name, maxUnpacked); err != nil {
 			return nil, fail(op, driver.OutcomeMedium, sense{3, 0x11, 0}, "image %s: %v", name, err)
 		}
 	}
@@ -158,8 +161,11 @@ func OpenImage(name string) (driver.Drive, error) {
 	return &drive{tape: t, id: identity("FILEIMAGE", label), caps: capabilities(maxBlock)}, nil
 }
 
-// unpack makes a file of what a gzip file has, in a directory of its own.
-func unpack(name string) (image string, err error) {
+// maxUnpacked bounds what a few bytes of gzip can fill a disk with.
+const maxUnpacked = 16 << 30
+
+// unpack makes a file of what a gzip file has, at most so many bytes, in a directory of its own.
+func unpack(name string, most int64) (image string, err error) {
 	in, err := os.Open(name)
 	if err != nil {
 		return "", err
@@ -175,7 +181,13 @@ func unpack(name string) (image string, err error) {
 	}
 	out, err := os.Create(filepath.Join(dir, "image.tap"))
 	if err == nil {
-		_, err = io.Copy(out, z)
+		_, err = io.CopyN(out, z, most+1)
+		switch err {
+		case io.EOF:
+			err = nil
+		case nil:
+			err = fmt.Errorf("more than %d bytes when unpacked: unpack it yourself", most)
+		}
 		err = errors.Join(err, out.Close())
 	}
 	if err != nil {

@@ -90,7 +90,7 @@ func TestReadOfAVolumeInAnotherDriveWaitsUntilItLeft(t *testing.T) {
 		got := m1.leases()
 		synctest.Wait()
 		b.is.Equal(len(got), 0)
-		b.lib.VolumeLeft(label(1))
+		b.is.NoErr(b.lib.VolumeLeft(t.Context(), label(1)))
 		b.is.Equal((<-got).Kind, wire.ReadLease)
 	})
 }
@@ -209,7 +209,7 @@ func TestLeaseOfALostMover(t *testing.T) {
 		got := m1.leases()
 		synctest.Wait()
 		b.is.Equal(len(got), 0) // nobody knows that the volume left d0
-		b.lib.VolumeLeft(label(1))
+		b.is.NoErr(b.lib.VolumeLeft(t.Context(), label(1)))
 		next := <-got
 		b.is.Equal(next.Grant.Volume.Label, label(1))
 		b.is.True(next.Grant.Explains != nil) // what the lost one may have written

@@ -283,12 +283,17 @@ func (l *Library) Unlock(name catalog.LibraryName) {
 	delete(l.locked, name)
 }
 
-// VolumeLeft tells that a robot confirmed that a volume is in no drive any more: it may be leased again after
-// the mover that had it was lost.
-func (l *Library) VolumeLeft(label catalog.Label) {
+// VolumeLeft tells that a robot confirmed that a volume is in no drive any more: see wire.Dispatcher.
+func (l *Library) VolumeLeft(_ context.Context, label catalog.Label) error {
 	l.mu.Lock()
 	defer l.unlock()
-	l.apply(queue.VolumeLeft{Time: time.Now(), Volume: queue.Volume(label)})
+	if l.closed {
+		return errClosed
+	}
+	if err := l.apply(queue.VolumeLeft{Time: time.Now(), Volume: queue.Volume(label)}); err != nil {
+		return wire.Errorf(wire.Internal, "volume "+string(label), "%w", err)
+	}
+	return nil
 }
 
 // Drain refuses new requests from now on, and returns when those that can be served have been, or with the context's error.

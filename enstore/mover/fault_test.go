@@ -189,6 +189,32 @@ func TestLeaseLostUnderACommandOfTheDrive(t *testing.T) {
 	is.Equal(r.volume("VO0001").Files, int64(0))
 }
 
+func TestDriveThatDoesNotComeBack(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+	r.halt()
+	var gone atomic.Bool
+	r.wrap = func(d driver.Drive) driver.Drive {
+		gone.Store(true)
+		return faulty.Drive(d, faulty.Rule{Op: faulty.WriteBlock, Nth: 3, From: 3, Outcome: driver.OutcomeGone})
+	}
+	r.opens = func() error {
+		if !gone.Load() {
+			return nil
+		}
+		return errors.Join(errors.New("no such device"), r.lib.Reset(0)) // without power it holds nothing
+	}
+	r.start(mover.FlushPolicy{})
+	_, rel := r.write(family, patterns(300_000), nil)
+	is.Equal(rel.Mounted, catalog.Label("VO0001")) // nobody else may have it yet
+	select {
+	case l := <-r.left: // the robot has taken it home
+		is.Equal(l, catalog.Label("VO0001"))
+	case <-r.ctx.Done():
+		t.Fatal("the volume stays in a drive that is gone")
+	}
+}
+
 // lease is a write lease of requests of these sizes.
 func (r *rig) lease(sizes ...int64) (wire.Lease, []wire.Assignment) {
 	r.t.Helper()

@@ -208,6 +208,9 @@ func (m *Mover) Run(ctx context.Context) error {
 			}
 			wait = backoff(wait)
 			m.log.Warn("drive cannot be opened", "error", err, "again_in", wait)
+			if wait >= rescueAfter {
+				m.rescue(ctx)
+			}
 			continue
 		}
 		rest := time.AfterFunc(restAfter, m.buffers.release)
@@ -357,6 +360,26 @@ func (m *Mover) empty(ctx context.Context) error {
 		return err
 	}
 	return m.opts.Robot.Clear(ctx, m.opts.Number)
+}
+
+// rescueAfter is the wait between attempts to open a drive from which on it is not expected back soon.
+const rescueAfter = time.Second
+
+// rescue has the robot take home what is in a drive that cannot be opened, so that other drives may serve it. A drive that
+// still holds its cartridge keeps it: the robot refuses.
+func (m *Mover) rescue(ctx context.Context) {
+	if m.drive != nil {
+		return
+	}
+	err := m.opts.Robot.Clear(ctx, m.opts.Number)
+	if err == nil && m.left != "" {
+		err = m.opts.Dispatcher.VolumeLeft(ctx, m.left)
+	}
+	if err != nil {
+		m.log.Warn("what is in the drive stays there", "volume", m.left, "error", err)
+		return
+	}
+	m.left = ""
 }
 
 func (m *Mover) report() wire.DriveReport {

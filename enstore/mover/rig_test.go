@@ -43,6 +43,8 @@ type rig struct {
 	offers   map[catalog.RequestID]chan wire.Turn
 	settled  map[catalog.RequestID]wire.Settlement
 	released chan wire.Release
+	left     chan catalog.Label
+	opens    func() error // before the drive is opened
 	wrap     func(driver.Drive) driver.Drive
 	hand     func(driver.Changer) driver.Changer
 	amend    func(*catalog.Grant) // what the leases say
@@ -60,6 +62,7 @@ func newRig(t *testing.T, tapes memtape.Options, vol memtape.VolumeOptions, poli
 		t: t, is: is.New(t), lib: memtape.New(tapes),
 		leases: make(chan wire.Lease), more: map[catalog.LeaseID][]wire.Assignment{},
 		offers: map[catalog.RequestID]chan wire.Turn{}, settled: map[catalog.RequestID]wire.Settlement{}, released: make(chan wire.Release, 16),
+		left: make(chan catalog.Label, 1), opens: func() error { return nil },
 		life: time.Minute, renew: func() error { return nil }, records: func(c *catalog.Catalog) mover.Catalog { return c },
 		amend: func(*catalog.Grant) {}, wrap: func(d driver.Drive) driver.Drive { return d }, hand: func(c driver.Changer) driver.Changer { return c },
 	}
@@ -90,6 +93,9 @@ func (r *rig) start(policy mover.FlushPolicy) {
 	m, err := mover.New(mover.Options{
 		Drive: "d0", Number: 0, Libraries: []catalog.LibraryName{"lib"},
 		Open: func(context.Context) (driver.Drive, error) {
+			if err := r.opens(); err != nil {
+				return nil, err
+			}
 			d, err := r.lib.OpenDrive(0)
 			if err != nil {
 				return nil, err
@@ -151,6 +157,11 @@ func (r *rig) Settle(ctx context.Context, id catalog.LeaseID, ss []wire.Settleme
 
 func (r *rig) Renew(ctx context.Context, id catalog.LeaseID) (time.Time, error) {
 	return time.Now().Add(r.life), r.renew()
+}
+
+func (r *rig) VolumeLeft(ctx context.Context, l catalog.Label) error {
+	r.left <- l
+	return nil
 }
 
 func (r *rig) Release(ctx context.Context, id catalog.LeaseID, rel wire.Release) error {

@@ -32,6 +32,9 @@ type Dispatcher interface {
 
 	// Release ends a lease. Requests of it that are not settled go back into the queue.
 	Release(ctx context.Context, id catalog.LeaseID, r Release) error
+
+	// VolumeLeft says that a robot has taken a volume home from a drive that cannot be opened: other drives may have it.
+	VolumeLeft(ctx context.Context, l catalog.Label) error
 }
 
 // DriveReport is what a mover says of its drive when it asks for work.

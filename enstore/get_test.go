@@ -124,6 +124,16 @@ func TestGetFile(t *testing.T) {
 	es, err := os.ReadDir(dir)
 	is.NoErr(err)
 	is.Equal(len(es), 1) // no temporary file is left
+
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip("no symbolic links here")
+	}
+	_, err = c.GetFile(t.Context(), "/raw/f", link, enstore.GetOptions{Overwrite: true})
+	is.True(errors.Is(err, enstore.ErrInvalid)) // it could be /dev/stdout, or /dev/null itself
+	got, err = os.ReadFile(link)
+	is.NoErr(err)
+	is.True(bytes.Equal(got, data))
 }
 
 func TestGetFileLeavesNothingBehind(t *testing.T) {

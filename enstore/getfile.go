@@ -13,13 +13,15 @@ import (
 // GetFile reads a file, by key or by BFID, into a file of this machine. The content is written to a temporary
 // file in the same directory, checked, synced, and only then gets its name: under path there is never
 // half a file. Mode and time of change are those of the stored file. An existing file is
-// Exists, unless o.Overwrite.
+// Exists, unless o.Overwrite; a device, link or directory is never replaced.
 func (c *Client) GetFile(ctx context.Context, key, path string, o GetOptions) (Record, error) {
-	if !o.Overwrite {
-		// Asked again when the file gets its name; this spares the drive.
-		if _, err := os.Lstat(path); err == nil {
-			return Record{}, wire.Errorf(wire.Exists, path, "file exists")
-		}
+	// Asked again when the file gets its name; this spares the drive.
+	switch i, err := os.Lstat(path); {
+	case err != nil: // nothing is there
+	case !o.Overwrite:
+		return Record{}, wire.Errorf(wire.Exists, path, "file exists")
+	case !i.Mode().IsRegular():
+		return Record{}, wire.Errorf(wire.Invalid, path, "is no regular file, and would be replaced by one")
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+shortened(filepath.Base(path))+".*.part")
 	if err != nil {

@@ -75,8 +75,8 @@ func TestDamagedImages(t *testing.T) {
 		image []byte
 		want  []record
 	}{
-		{"cut within the first block", image[:n-2*block], []record{a}},
-		{"cut within the last block", image[:n-block/2], []record{a, b(first, wrapper.ErrTruncated)}},
+		{"cut within the first block", image[:n-2*block], []record{a, {2, 2, "null", "", 0, 1, tape.ErrMedium}}},
+		{"cut within the last block", image[:n-block/2], []record{a, b(first, tape.ErrMedium)}},
 		{"a length that is none", overwrite(image, n-200, bytes.Repeat([]byte{0xA5}, 200)), []record{a, b(2*block-78, tape.ErrMedium)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

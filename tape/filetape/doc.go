@@ -50,7 +50,7 @@
 //
 // An image without index is scanned. Its end of data is the end mark, or the end of the file, or
 // where the last record is torn: longer than the file, or without its second length and nothing but zeros from there
-// to the end of the file. Zeros to the end of the file are end of data, because that is what a file system leaves where
+// to the end of the file. A torn first record is no end of data but damage: it may be any file. Zeros to the end of the file are end of data, because that is what a file system leaves where
 // a size was kept and the data was not; but exactly one or two words of zeros are one or two
 // filemarks, because that is how programs end a tape that write no end mark. Anything else that is no
 // object is damage: what stands before it can be read, reading there is

@@ -27,6 +27,7 @@ func blockSize(n int64) int64 { return blockHead + n + n&1 }
 type damageError struct {
 	off  int64
 	text string
+	torn bool // the image ends within the object here, as where its writer was cut off
 }
 
 func (e *damageError) Error() string {
@@ -62,7 +63,7 @@ func readFull(r io.ReaderAt, b []byte, off int64) error {
 	case n == len(b):
 		return nil
 	case errors.Is(err, io.EOF) || err == nil:
-		return &damageError{off, "the file ends here"}
+		return &damageError{off: off, text: "the file ends here"}
 	}
 	return err
 }
@@ -82,7 +83,7 @@ func (o object) last() bool { return o.word == wordEnd }
 func (im *image) at(off, end int64) (object, error) {
 	for {
 		if off+wordSize > end {
-			return object{}, &damageError{off, "an object is cut off"}
+			return object{}, &damageError{off: off, text: "an object is cut off"}
 		}
 		w, err := im.word(off)
 		if err != nil {
@@ -95,11 +96,11 @@ func (im *image) at(off, end int64) (object, error) {
 		case w == wordMark || w == wordEnd:
 			return object{off: off, after: off + wordSize, word: w}, nil
 		case w&flagBits != 0:
-			return object{}, &damageError{off, fmt.Sprintf("%#08x is not the length of a block", w)}
+			return object{}, &damageError{off: off, text: fmt.Sprintf("%#08x is not the length of a block", w)}
 		}
 		o := object{off: off, after: off + blockSize(int64(w)), length: int64(w), word: w}
 		if o.after > end {
-			return object{}, &damageError{off, fmt.Sprintf("a block of %d bytes goes beyond the end of data", w)}
+			return object{}, &damageError{off: off, text: fmt.Sprintf("a block of %d bytes goes beyond the end of data", w)}
 		}
 		return o, nil
 	}
@@ -112,12 +113,12 @@ func (im *image) tail(o object) error {
 	n, err := im.r.ReadAt(b[:], at)
 	if n < wordSize {
 		if err == nil || errors.Is(err, io.EOF) {
-			err = &damageError{at, "the file ends here"}
+			err = &damageError{off: at, text: "the file ends here"}
 		}
 		return err
 	}
 	if w := binary.LittleEndian.Uint32(b[:]); w != o.word {
-		return &damageError{at, fmt.Sprintf("a block of %d bytes ends with the length %#x", o.length, w)}
+		return &damageError{off: at, text: fmt.Sprintf("a block of %d bytes ends with the length %#x", o.length, w)}
 	}
 	im.forget()
 	if n == len(b) {
@@ -130,7 +131,7 @@ func (im *image) tail(o object) error {
 func (im *image) before(off int64) (object, error) {
 	for {
 		if off < wordSize {
-			return object{}, &damageError{off, "no object before this place"}
+			return object{}, &damageError{off: off, text: "no object before this place"}
 		}
 		w, err := im.word(off - wordSize)
 		if err != nil {
@@ -143,25 +144,25 @@ func (im *image) before(off int64) (object, error) {
 		case w == wordMark:
 			return object{off: off - wordSize, after: off, word: w}, nil
 		case w&flagBits != 0:
-			return object{}, &damageError{off - wordSize, fmt.Sprintf("%#08x is not the length of a block", w)}
+			return object{}, &damageError{off: off - wordSize, text: fmt.Sprintf("%#08x is not the length of a block", w)}
 		}
 		o := object{off: off - blockSize(int64(w)), after: off, length: int64(w), word: w}
 		if o.off < 0 {
-			return object{}, &damageError{off - wordSize, fmt.Sprintf("a block of %d bytes would begin before the tape", w)}
+			return object{}, &damageError{off: off - wordSize, text: fmt.Sprintf("a block of %d bytes would begin before the tape", w)}
 		}
 		first, err := im.word(o.off)
 		if err != nil {
 			return object{}, err
 		}
 		if first != w {
-			return object{}, &damageError{o.off, fmt.Sprintf("a block of %d bytes begins with the length %#x", w, first)}
+			return object{}, &damageError{off: o.off, text: fmt.Sprintf("a block of %d bytes begins with the length %#x", w, first)}
 		}
 		return o, nil
 	}
 }
 
 // scan goes through an image without index. It gives the end of data, all filemarks, and what
-// is no tape behind the end, if anything is. The error is the disk's, the context's, or of
+// is no tape behind the end, if anything is: damage, or an object that is torn. The error is the disk's, the context's, or of
 // too many filemarks.
 func scan(ctx context.Context, r io.ReaderAt, size int64) (end extent, marks []mark, damage *damageError, err error) {
 	im := image{r: r}
@@ -170,16 +171,19 @@ func scan(ctx context.Context, r io.ReaderAt, size int64) (end extent, marks []m
 			return end, nil, nil, ctx.Err()
 		}
 		if end.off+wordSize > size {
-			return end, marks, nil, nil
+			if _, toEnd, err := zeros(ctx, r, end.off, size); err != nil || toEnd {
+				return end, marks, nil, err
+			}
+			return end, marks, &damageError{off: end.off, text: "the image ends within a length", torn: true}, nil
 		}
 		o, err := im.at(end.off, size)
 		var here *damageError
 		if errors.As(err, &here) {
 			// Longer than the file is torn; a wrong word is damage.
-			if w, err := im.word(here.off); here.off+wordSize <= size && err == nil && w&flagBits != 0 {
-				damage = here
+			if w, err := im.word(here.off); here.off+wordSize > size || err != nil || w&flagBits == 0 {
+				here.torn, here.text = true, "the image ends within a block"
 			}
-			return end, marks, damage, nil
+			return end, marks, here, nil
 		}
 		if err != nil {
 			return end, nil, nil, err
@@ -197,7 +201,7 @@ func scan(ctx context.Context, r io.ReaderAt, size int64) (end extent, marks []m
 				return end, marks, nil, nil
 			}
 			if int64(len(marks))+words > maxMarks {
-				return end, nil, nil, &damageError{o.off, fmt.Sprintf("more than %d filemarks", maxMarks)}
+				return end, nil, nil, &damageError{off: o.off, text: fmt.Sprintf("more than %d filemarks", maxMarks)}
 			}
 			for i := range words {
 				marks = append(marks, mark{o.off + i*wordSize, end.obj + i})
@@ -208,10 +212,10 @@ func scan(ctx context.Context, r io.ReaderAt, size int64) (end extent, marks []m
 			err := im.tail(o)
 			if errors.As(err, &here) {
 				_, toEnd, err := zeros(ctx, r, here.off, size)
-				if err == nil && !toEnd {
-					damage = here
+				if err == nil && toEnd {
+					here = &damageError{off: end.off, text: "the image ends within a block", torn: true}
 				}
-				return end, marks, damage, err
+				return end, marks, here, err
 			}
 			if err != nil {
 				return end, nil, nil, err

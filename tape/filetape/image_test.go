@@ -62,11 +62,11 @@ func TestScan(t *testing.T) {
 		{"three filemarks inside", words("one", 0, 0, 0, "two"), 5, 3, none},
 		{"many filemarks inside", words(zero(400_000), "two"), 100_001, 100_000, none},
 		{"a length that begins with zero bytes", words(0, strings.Repeat("x", 0x10000)), 2, 1, none},
-		{"torn in the first length", words("one", []byte{3, 0}), 1, 0, none},
-		{"torn in the data", words("one", 6, []byte("tor")), 1, 0, none},
-		{"torn before the second length", words("one", 4, []byte("torn")), 1, 0, none},
-		{"torn in the second length", words("one", 4, []byte("torn"), []byte{4, 0}), 1, 0, none},
-		{"torn, then zeros", words("one", 4, []byte("torn"), zero(600)), 1, 0, none},
+		{"torn in the first length", words("one", []byte{3, 0}), 1, 0, 12},
+		{"torn in the data", words("one", 6, []byte("tor")), 1, 0, 12},
+		{"torn before the second length", words("one", 4, []byte("torn")), 1, 0, 12},
+		{"torn in the second length", words("one", 4, []byte("torn"), []byte{4, 0}), 1, 0, 12},
+		{"torn, then zeros", words("one", 4, []byte("torn"), zero(600)), 1, 0, 12},
 		{"erase gaps", words(wordGap, "one", wordGap, wordGap, 0, "two", wordGap, wordEnd), 3, 1, none},
 		{"second length wrong", words("one", 4, []byte("torn"), 5, "two"), 1, 0, 19},
 		{"flag bits", words("one", 0, 0x80000003, []byte("bad\x00"), 0x80000003), 2, 1, 16},
@@ -88,6 +88,7 @@ func TestScan(t *testing.T) {
 				}
 			}
 			is.Equal(at, c.damage)
+			is.Equal(damage != nil && damage.torn, strings.HasPrefix(c.name, "torn"))
 		})
 	}
 }
@@ -284,6 +285,44 @@ func TestBackwardsOverGaps(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(n, int64(2))
 	is.Equal(len(readAll(t, d)), 4)
+}
+
+// What a torn object is to a drive and to one who looks at an image: a place where a writer was cut off, or a cut copy.
+// Nothing but a torn object may be any file, and is not blank.
+func TestTornImage(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		image []byte
+		write bool // a drive may write on it
+		opens bool
+	}{
+		{"behind others", words("one", 0, 9, []byte("torn")), true, true},
+		{"alone", words(9, []byte("torn")), false, false},
+		{"a gzip file", []byte("\x1f\x8b\x08\x00 and so on"), false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			is := is.New(t)
+			name := imageFile(t, c.image)
+			l, err := openTape(t.Context(), disk.OS(), name, cartridge{Label: "TST001"})
+			is.NoErr(err)
+			is.Equal(l.protected == "", c.write)
+			is.NoErr(l.close())
+			d, err := OpenImage(name)
+			if !c.opens {
+				is.Equal(outcome(err), driver.OutcomeMedium)
+				return
+			}
+			is.NoErr(err)
+			defer d.Close()
+			is.NoErr(d.Load(t.Context()))
+			n, cond, err := d.Space(t.Context(), driver.SpaceFilemarks, 1)
+			is.NoErr(err)
+			is.Equal(n, int64(1))
+			is.Equal(cond, driver.NoCondition)
+			_, _, err = d.ReadBlock(t.Context(), make([]byte, 100))
+			is.Equal(outcome(err), driver.OutcomeMedium)
+		})
+	}
 }
 
 func FuzzImage(f *testing.F) {

@@ -23,6 +23,7 @@ type loaded struct {
 	image     image
 	index     *indexStore
 	damage    *damageError // at the end of an image without index
+	torn      *damageError // an object there that was cut off
 
 	pos     extent // where the tape stands
 	end     extent // end of data, what is not durable included
@@ -69,6 +70,9 @@ func (t *loaded) survey(ctx context.Context) error {
 		t.end, t.marks, t.damage, err = scan(ctx, t.rf, info.Size())
 		if err != nil {
 			return err
+		}
+		if t.damage != nil && t.damage.torn && t.end.obj > 0 {
+			t.torn, t.damage = t.damage, nil // what was cut off while it was written was never on tape
 		}
 		if t.damage != nil {
 			t.protected = t.damage.Error()
@@ -228,13 +232,13 @@ func (t *loaded) object() (object, error) {
 	if t.pos.file < t.end.file && t.pos.obj == t.marks[t.pos.file].obj {
 		o, err := t.image.at(t.pos.off, limit+wordSize)
 		if err == nil && (!o.mark() || o.off != limit) {
-			err = &damageError{o.off, fmt.Sprintf("by the index the next object is the filemark at offset %d", limit)}
+			err = &damageError{off: o.off, text: fmt.Sprintf("by the index the next object is the filemark at offset %d", limit)}
 		}
 		return o, err
 	}
 	o, err := t.image.at(t.pos.off, limit)
 	if err == nil && o.length == 0 {
-		err = &damageError{o.off, "a filemark or end mark that the index does not have"}
+		err = &damageError{off: o.off, text: "a filemark or end mark that the index does not have"}
 	}
 	return o, err
 }

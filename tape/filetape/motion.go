@@ -85,11 +85,11 @@ func (t *loaded) backward() error {
 	mark := t.pos.file > 0 && t.marks[t.pos.file-1].obj == t.pos.obj-1
 	switch {
 	case mark != o.mark():
-		return &damageError{o.off, "image and index do not agree about a filemark"}
+		return &damageError{off: o.off, text: "image and index do not agree about a filemark"}
 	case mark:
 		t.pos = extent{o.off, t.pos.obj - 1, t.pos.file - 1}
 	case o.off < t.afterMarks(t.pos.file).off:
-		return &damageError{o.off, "a block goes over the filemark before it"}
+		return &damageError{off: o.off, text: "a block goes over the filemark before it"}
 	default:
 		t.pos = extent{o.off, t.pos.obj - 1, t.pos.file}
 	}
@@ -202,7 +202,7 @@ func (d *drive) ReadBlock(ctx context.Context, p []byte) (int, driver.Condition,
 	if t.pos.obj == t.end.obj {
 		damage := t.damage
 		if t.pos.off != t.end.off {
-			damage = &damageError{t.pos.off, fmt.Sprintf("by the index the data end here, and at offset %d", t.end.off)}
+			damage = &damageError{off: t.pos.off, text: fmt.Sprintf("by the index the data end here, and at offset %d", t.end.off)}
 		}
 		if damage != nil {
 			return 0, 0, typed(op, t.subject(), damage, false)

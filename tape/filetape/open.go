@@ -124,7 +124,8 @@ func (l lazy) OpenFile(name string, flag int, perm os.FileMode) (disk.File, erro
 // OpenImage gives a drive with the one image loaded, to be read: a .tap, or a .tap.gz,
 // which is unpacked into a temporary file first if that takes at most 16 GiB. Beside a .tap its index is used if it is there, so that only what
 // was flushed is seen; a copy without index is scanned. Nothing is locked: while a drive writes the cartridge, what
-// was flushed when OpenImage looked can be read, unless it is overwritten.
+// was flushed when OpenImage looked can be read, unless it is overwritten. An image without index that ends within an
+// object is damaged there; to a drive such an object does not exist.
 //
 // A file that begins with no object of a tape is an error. After Unload there is nothing to Load.
 func OpenImage(name string) (driver.Drive, error) {
@@ -150,6 +151,9 @@ func OpenImage(name string) (driver.Drive, error) {
 			if packed {
 				os.RemoveAll(filepath.Dir(image))
 			}
+		}
+		if t.torn != nil { // whoever looks at an image wants to know
+			t.damage = t.torn
 		}
 		if t.damage != nil && t.damage.off == 0 {
 			err = errors.Join(fmt.Errorf("not a tape image: %w", t.damage), t.close())

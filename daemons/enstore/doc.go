@@ -21,7 +21,7 @@
 //	3    no such file, directory, volume or site
 //	4    it exists already, with other content
 //	5    busy, locked, in use, or cut short: try again
-//	6    damaged: a checksum differs, or the medium cannot be read
+//	6    damaged: size or checksum are not what was said, or the medium cannot be read
 //	7    no space: no volume takes it, a quota, or a full disk
 //	8    not allowed
 //	130  interrupted
@@ -39,14 +39,14 @@
 // A name that is not UTF-8 appears with U+FFFD in it, and a second time, with "Bytes" behind the
 // field's name, in base64. Fields may be added; those that are there keep name and meaning.
 //
-//	put, get, stat, ls of a file   key bfid size adler32 level copies volume location library family
+//	put, get, stat, ls of a file   key bfid size adler32 level copies deleted volume location library family
 //	                               drive request stored mtime mode uid gid; put and get also file (the local one);
 //	                               put also seconds: queued mount load locate stream stopped flush commit
 //	ls, stat of a directory        key dir mtime; stat also tags
 //	mkdir, rm                      key
 //	tag                            key tags: library storage_group file_family file_family_width file_family_wrapper
 //	init                           site drives volumes
-//	volume add, label              label
+//	volume add, label, inhibit     label
 //	volume ls, show                label library family state why files bytes deadBytes remaining capacity
 //	                               blockSize endOfData mounts declared lastAccess comment
 //	tape ls, verify                first a line about the label: label labelled problem;

@@ -82,9 +82,9 @@ func exitCode(err error) int {
 		return 3
 	case wire.Exists:
 		return 4
-	case wire.Busy, wire.Locked, wire.Offline, wire.Unavailable, wire.Timeout, wire.Restart, wire.Changed:
+	case wire.Busy, wire.Locked, wire.Offline, wire.Unavailable, wire.Timeout, wire.Restart:
 		return 5
-	case wire.Checksum, wire.Media:
+	case wire.Checksum, wire.Media, wire.Changed:
 		return 6
 	case wire.NoSpace, wire.Quota, wire.TooLarge:
 		return 7

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -27,13 +28,15 @@ type getCmd struct {
 
 // Help is the example of --help.
 func (getCmd) Help() string {
-	return `A target that is a directory, or ends in a slash, takes the sources under their own names. A file gets its
+	return `A target that is a directory, or ends in a slash, takes the sources under their own names; DIR/. is what is in
+DIR, without its name. A file gets its
 name when it is complete and its checksum is found right. What comes to standard output is checked at its
 end: look at the exit code.
 
 Example:
   enstore get /raw/run42.dat copy.dat
   enstore get -r /raw/run42 .
+  enstore get -rp /raw/. copies
   enstore get /raw/run42.tar - | tar t`
 }
 
@@ -80,11 +83,18 @@ func (c *getCmd) target(sources []string, target string) (into bool, err error) 
 	case into && c.Parents:
 		return into, os.MkdirAll(target, 0o777)
 	case into:
-		return into, hint(fmt.Errorf("directory %w", err), "Make it, or say get -p")
+		return into, noDirectory(target)
 	case c.Parents:
 		return into, os.MkdirAll(filepath.Dir(target), 0o777)
 	}
+	if _, err := os.Stat(filepath.Dir(target)); errors.Is(err, os.ErrNotExist) {
+		return into, noDirectory(filepath.Dir(target))
+	}
 	return into, nil
+}
+
+func noDirectory(name string) error {
+	return hint(fmt.Errorf("directory %s: %w", printable(name), syscall.ENOENT), "Make it, or say get -p")
 }
 
 // run makes the directories and fetches the files.
@@ -159,6 +169,10 @@ func (w *wanted) add(src, target string, into bool) error {
 		return w.file(src, path.Base(rec.Key), target, into, rec.Size)
 	}
 	key, _ := trimmed(src)
+	if inside := strings.TrimSuffix(key, "/."); inside != key { // what is in a directory, as for put
+		key, _ = trimmed(inside + "/")
+		into = false
+	}
 	is, err := w.p.look(w.c, key)
 	switch {
 	case err != nil:

@@ -160,12 +160,15 @@ func (c *statCmd) stat(p *program, cl *enstore.Client, name string) error {
 	if p.cmd.JSON {
 		return p.json(o)
 	}
-	changed := ""
+	level, changed := o.Level, ""
+	if r.Deleted {
+		level = "deleted, was " + level
+	}
 	if !r.MTime.IsZero() {
 		changed = when(r.MTime)
 	}
 	return p.pairs([][2]string{
-		{"file", printable(r.Key)}, {"bfid", o.BFID}, {"size", exactly(r.Size)}, {"adler32", o.Adler32}, {"level", o.Level}, {"copies", strconv.Itoa(r.Copies)},
+		{"file", printable(r.Key)}, {"bfid", o.BFID}, {"size", exactly(r.Size)}, {"adler32", o.Adler32}, {"level", level}, {"copies", strconv.Itoa(r.Copies)},
 		{"volume", o.Volume}, {"location", o.Location}, {"library", o.Library}, {"family", o.Family}, {"drive", printableOr(o.Drive)},
 		{"stored", when(r.Stored)}, {"changed", changed}, {"mode", o.Mode}, {"owner", fmt.Sprintf("%d:%d", r.UID, r.GID)}, {"request", o.Request},
 	}...)
@@ -252,6 +255,7 @@ func (rmCmd) Help() string {
 // Run removes names.
 func (c *rmCmd) Run(p *program) error {
 	return p.client(func(cl *enstore.Client) error {
+		var missing error
 		var files []transfer
 		var dirs []string // each before what is in it
 		for _, arg := range c.Paths {
@@ -263,7 +267,8 @@ func (c *rmCmd) Run(p *program) error {
 			case is == nothing && c.Force:
 				continue
 			case is == nothing:
-				return fmt.Errorf("%s: %w", printable(key), catalog.ErrNotFound)
+				missing = errors.Join(missing, fmt.Errorf("%s: %w", printable(key), catalog.ErrNotFound))
+				continue
 			case is == aFile:
 				files = append(files, transfer{key: key})
 				continue
@@ -285,7 +290,7 @@ func (c *rmCmd) Run(p *program) error {
 				return err
 			}
 		}
-		return c.remove(p, cl, files, dirs)
+		return errors.Join(c.remove(p, cl, files, dirs), missing)
 	})
 }
 

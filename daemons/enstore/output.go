@@ -135,6 +135,7 @@ type record struct {
 	Adler32   string     `json:"adler32"`
 	Level     string     `json:"level"`
 	Copies    int        `json:"copies"`
+	Deleted   bool       `json:"deleted,omitempty"`
 	Volume    string     `json:"volume,omitempty"`
 	Location  string     `json:"location,omitempty"`
 	Library   string     `json:"library,omitempty"`
@@ -165,7 +166,7 @@ type inSeconds struct {
 func recordOf(r enstore.Record, file string) record {
 	o := record{
 		Key: r.Key, KeyBytes: unlikeText(r.Key), File: file, FileBytes: unlikeText(file), BFID: string(r.BFID), Size: r.Size,
-		Adler32: fmt.Sprintf("%08x", r.Adler), Level: r.Level.String(), Copies: r.Copies, Volume: string(r.Volume),
+		Adler32: fmt.Sprintf("%08x", r.Adler), Level: r.Level.String(), Copies: r.Copies, Deleted: r.Deleted, Volume: string(r.Volume),
 		Library: string(r.Library), Drive: r.Drive, Stored: r.Stored, MTime: r.MTime, Mode: fmt.Sprintf("%04o", r.Mode), UID: r.UID, GID: r.GID,
 	}
 	if r.Volume != "" {

@@ -34,7 +34,8 @@ func (putCmd) Help() string {
 	return `A target that is a directory, or ends in a slash, takes the sources under their own names; of DIR/. it
 takes what is in DIR. What is stored already with the same content is not stored again; other content is refused.
 So a put that was interrupted can be given again, if the target means the same the second time: data/. does, data alone
-becomes /raw/data when /raw has been made.
+becomes /raw/data when /raw has been made. Of a directory, symbolic links and other special files are skipped, which is
+told and makes the exit code 1.
 
 Example:
   enstore put run42.dat /raw/run42.dat

@@ -188,8 +188,8 @@ func TestStreams(t *testing.T) {
 		code int
 		say  string
 	}{
-		{"put --size 2000002 - /x", bytes.NewReader(data), 5, "longer"},
-		{"put --size 2000004 - /x", bytes.NewReader(data), 5, "2000003 bytes"},
+		{"put --size 2000002 - /x", bytes.NewReader(data), 6, "longer"},
+		{"put --size 2000004 - /x", bytes.NewReader(data), 6, "2000003 bytes"},
 		{"put --adler32 " + sum + " - /x", bytes.NewReader(data[1:]), 6, "expected"},
 		{"put - /x", io.MultiReader(bytes.NewReader(data), broken{}), 1, "the source broke"},
 		{"put - /", bytes.NewReader(data), 2, "no name of its own"},
@@ -229,6 +229,15 @@ func TestGet(t *testing.T) {
 	is.Equal(read(t, filepath.Join(dir, "by bfid")), "content of b")
 	is.Equal(good(t, "get", bfid, "-"), "content of b")
 
+	// What is in a directory, without its name.
+	good(t, "mkdir", "/d")
+	good(t, "put", a, "/d/c")
+	good(t, "get", "-rp", "/d/.", filepath.Join(dir, "inside"))
+	good(t, "get", "-r", "/.", filepath.Join(dir, "inside"))
+	all := tree(t, filepath.Join(dir, "inside"))
+	is.Equal(len(all), 6) // itself, c, a, b, d, d/c
+	is.Equal(read(t, filepath.Join(dir, "inside", "c")), "content of a")
+
 	bad(t, 2, []string{"say -r"}, "get", "/", to)
 	bad(t, 3, []string{"/none"}, "get", "/none", to)
 	bad(t, 3, []string{"no such file"}, "get", "/a", filepath.Join(dir, "none", "a"))
@@ -253,4 +262,53 @@ func read(t testing.TB, name string) string {
 	b, err := os.ReadFile(name)
 	is.New(t).NoErr(err)
 	return string(b)
+}
+
+// A removed file is said to be so, and one path that is wrong keeps no other from being removed.
+func TestRemoved(t *testing.T) {
+	is := is.New(t)
+	newSite(t)
+	name := write(t, filepath.Join(t.TempDir(), "f"), []byte("content"))
+	good(t, "put", name, "/f")
+	bfid := objects(t, good(t, "--json", "stat", "/f"))[0]["bfid"].(string)
+	bad(t, 3, []string{"/none: not found", "/nor: not found"}, "rm", "/none", "/f", "/nor")
+	is.Equal(good(t, "ls"), "")
+	is.True(strings.Contains(good(t, "stat", bfid), "deleted, was on tape"))
+	is.Equal(objects(t, good(t, "--json", "stat", bfid))[0]["deleted"], true)
+	bad(t, 3, []string{"deleted"}, "get", bfid, "-")
+}
+
+// A volume that is kept from being used, and allowed again.
+func TestInhibit(t *testing.T) {
+	is := is.New(t)
+	newSite(t)
+	name := write(t, filepath.Join(t.TempDir(), "f"), []byte("content"))
+	for _, v := range []string{"VO0001", "VO0002", "VO0003"} {
+		good(t, "volume", "inhibit", v, "readonly", "--why", "edge damage")
+	}
+	is.True(strings.Contains(good(t, "volume", "show", "VO0002"), "edge damage"))
+	bad(t, 7, []string{"no volume"}, "put", name, "/f")
+	is.Equal(good(t, "volume", "inhibit", "VO0002", "none", "--why", "it was dust"), "volume VO0002 is writable\n")
+	good(t, "put", name, "/f")
+	good(t, "volume", "inhibit", "VO0002", "notallowed", "--why", "lent")
+	bad(t, 8, []string{"VO0002", "notallowed"}, "get", "/f", "-")
+	good(t, "volume", "inhibit", "VO0002", "none", "--why", "it is back")
+	is.Equal(good(t, "get", "/f", "-"), "content")
+	bad(t, 2, []string{"--why"}, "volume", "inhibit", "VO0002", "none")
+	bad(t, 3, []string{"VO0009"}, "volume", "inhibit", "VO0009", "none", "--why", "x")
+}
+
+// A set-up that was cut short is done again.
+func TestVolumesAddedAgain(t *testing.T) {
+	is := is.New(t)
+	newSite(t)
+	bad(t, 4, []string{"VO0001", "VO0009"}, "volume", "add", "VO0008", "VO0001", "VO0009", "VO0009", "VO0010")
+	is.Equal(strings.Count(good(t, "volume", "ls"), "VO00"), 6)
+}
+
+// Who wants copies is not given fewer.
+func TestCopiesAreRefused(t *testing.T) {
+	newSite(t)
+	good(t, "tag", "set", "/", "library=tapes,second")
+	bad(t, 8, []string{"copies are not made yet"}, "put", write(t, filepath.Join(t.TempDir(), "f"), []byte("content")), "/f")
 }

@@ -18,7 +18,7 @@ type tagCmd struct {
 func (tagCmd) Help() string {
 	return `Tags say how what is stored below a directory goes to tape; directories inherit them.
 
-  library              where files go; further names after commas take copies
+  library              where files go: one name, as copies in others are not made yet
   storage_group        who owns the volumes
   file_family          which files lie together
   file_family_width    how many volumes of the family are written at once

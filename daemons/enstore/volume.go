@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os/user"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
@@ -77,10 +78,11 @@ func volumeOptions(capacity string) (site.VolumeOptions, error) {
 }
 
 type volumeCmd struct {
-	Add   volumeAddCmd   `cmd:"" help:"Add blank volumes."`
-	Ls    volumeLsCmd    `cmd:"" help:"List volumes."`
-	Show  volumeShowCmd  `cmd:"" help:"Tell all about one volume."`
-	Label volumeLabelCmd `cmd:"" help:"Write the label of a volume that has no files."`
+	Add     volumeAddCmd     `cmd:"" help:"Add blank volumes."`
+	Ls      volumeLsCmd      `cmd:"" help:"List volumes."`
+	Show    volumeShowCmd    `cmd:"" help:"Tell all about one volume."`
+	Label   volumeLabelCmd   `cmd:"" help:"Write the label of a volume that has no files."`
+	Inhibit volumeInhibitCmd `cmd:"" help:"Keep a volume from being written or touched, or allow it again."`
 }
 
 type volumeAddCmd struct {
@@ -214,7 +216,9 @@ type volumeShowCmd struct {
 }
 
 // Help is the example of --help.
-func (volumeShowCmd) Help() string { return "Example:\n  enstore volume show VO0001" }
+func (volumeShowCmd) Help() string {
+	return "What its state forbids is allowed again by: enstore volume inhibit VO0001 none --why TEXT\n\nExample:\n  enstore volume show VO0001"
+}
 
 // Run tells about one volume.
 func (c *volumeShowCmd) Run(p *program) error {
@@ -238,6 +242,73 @@ func (c *volumeShowCmd) Run(p *program) error {
 			{"declared", when(o.Declared)}, {"last access", when(o.Accessed)}, {"comment", escaped(o.Comment)},
 		}...)
 	})
+}
+
+type volumeInhibitCmd struct {
+	Label string `arg:"" help:"The volume's label."`
+	Limit string `arg:"" enum:"none,readonly,notallowed" help:"${enum}."`
+	Why   string `required:"" placeholder:"TEXT" help:"The reason; it is kept in the volume's history."`
+}
+
+// Help is the example of --help.
+func (volumeInhibitCmd) Help() string {
+	return "none lifts what was set by this command, and what the site set itself after an error: look at the cartridge\nfirst. A volume that is full stays full.\n\nExample:\n  enstore volume inhibit VO0003 readonly --why \"edge damage\"\n  enstore volume inhibit VO0003 none --why \"drive cleaned\""
+}
+
+// Run sets or lifts what keeps a volume from being used.
+func (c *volumeInhibitCmd) Run(p *program) error {
+	l, err := catalog.ParseLabel(c.Label)
+	if err != nil {
+		return err
+	}
+	return p.with(func(s *site.Site) error {
+		set := func(slot catalog.Slot, limit catalog.Limit) error {
+			return s.Catalog().SetInhibit(p.ctx, l, slot, limit, operator(), c.Why)
+		}
+		switch c.Limit {
+		case "readonly":
+			err = set(catalog.UserWrite, catalog.ReadOnly)
+		case "notallowed":
+			err = set(catalog.UserAccess, catalog.NotAllowed)
+		default:
+			err = lift(p, s, l, set)
+		}
+		if err != nil {
+			return err
+		}
+		if p.cmd.JSON {
+			return p.label(l)
+		}
+		v, err := s.Catalog().Volume(p.ctx, l)
+		if err != nil {
+			return err
+		}
+		return p.line("volume %s is %s", l, volumeOf(v).State)
+	})
+}
+
+// lift clears every slot that keeps a volume from being used but for want of room.
+func lift(p *program, s *site.Site, l catalog.Label, set func(catalog.Slot, catalog.Limit) error) error {
+	v, err := s.Catalog().Volume(p.ctx, l)
+	if err != nil {
+		return err
+	}
+	for slot, i := range v.State {
+		if i.Is(catalog.ReadOnly) || i.Is(catalog.NoAccess) || i.Is(catalog.NotAllowed) {
+			if err := set(catalog.Slot(slot), catalog.Unlimited); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// operator is who gives the command.
+func operator() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "operator"
 }
 
 type volumeLabelCmd struct {

@@ -201,6 +201,9 @@ func (l *Library) choose(ctx context.Context, r *request, place namespace.Place)
 	if len(place.Tags.Library) == 0 {
 		return wire.Errorf(wire.Invalid, p.Key, "its directory has no tag %q", namespace.Library)
 	}
+	if names := place.Tags.Library; len(names) > 1 {
+		return wire.Errorf(wire.NotAllowed, p.Key, "its directory wants a copy in library %s too, and copies are not made yet: leave one name in its tag %q", names[1], namespace.Library)
+	}
 	family, err := place.Tags.VolumeFamily()
 	if err != nil {
 		return err

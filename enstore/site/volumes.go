@@ -25,7 +25,8 @@ type VolumeOptions struct {
 // AddVolumes adds blank volumes to the catalogue. In a library of tape images the cartridges are
 // made and put into the robot's slots; elsewhere they must be there, or come. A label that is in the
 // catalogue already is refused (catalog.ErrExists), as is one whose first six characters, which
-// are what a tape label holds, are another's.
+// are what a tape label holds, are another's; the other labels are added all the same, so that a set-up that was cut short can be
+// done again. Any other error ends it at that label.
 func (s *Site) AddVolumes(ctx context.Context, labels []catalog.Label, o VolumeOptions) error {
 	def(&o.Capacity, int64(s.cfg.Volumes.Capacity))
 	def(&o.BlockSize, int(s.cfg.Volumes.BlockSize))
@@ -54,15 +55,21 @@ func (s *Site) AddVolumes(ctx context.Context, labels []catalog.Label, o VolumeO
 		}
 		taken[v.Label.OnTape()] = true
 	}
+	var exist []error
 	for _, l := range labels {
 		if _, err := catalog.ParseLabel(string(l)); err != nil {
 			return fmt.Errorf("add volumes: %w", err)
 		}
-		if err := s.addVolume(ctx, l, images, taken, o); err != nil {
+		err := s.addVolume(ctx, l, images, taken, o)
+		switch {
+		case errors.Is(err, catalog.ErrExists):
+			exist = append(exist, fmt.Errorf("add volumes: %w", err))
+		case err != nil:
 			return fmt.Errorf("add volumes: %w", err)
 		}
+		taken[l.OnTape()] = true
 	}
-	return nil
+	return errors.Join(exist...)
 }
 
 // addVolume adds one volume. Its cartridge comes first: a volume without one would be chosen and could

@@ -60,7 +60,8 @@ type Record struct {
 	SanitySize int64               `json:"sanitySize,omitempty"`
 	SanitySum  uint32              `json:"sanitySum,omitempty"` // Adler-32, seed 1, of the first SanitySize bytes
 	Level      catalog.Level       `json:"level"`
-	Copies     int                 `json:"copies"` // on tape
+	Copies     int                 `json:"copies"`            // on tape
+	Deleted    bool                `json:"deleted,omitempty"` // known by its BFID only, and not to be read
 	Volume     catalog.Label       `json:"volume,omitempty"`
 	Location   catalog.Location    `json:"location,omitzero"`
 	Family     catalog.Family      `json:"family,omitzero"`
@@ -80,7 +81,7 @@ func RecordOf(f catalog.File, ph Phases) Record {
 	return Record{
 		Key: f.Path, BFID: f.BFID, Size: f.Size, Adler: f.Adler,
 		SanitySize: f.SanitySize, SanitySum: f.SanitySum,
-		Level: f.Level, Copies: f.Copies, Volume: f.Volume, Location: f.Location,
+		Level: f.Level, Copies: f.Copies, Deleted: f.Deletion != catalog.Live, Volume: f.Volume, Location: f.Location,
 		Family: f.Family, Library: f.Library, Request: f.Request, Drive: f.Drive,
 		Stored: f.Created, Mode: f.Mode, UID: f.UID, GID: f.GID, MTime: f.MTime, Phases: ph,
 	}

@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/enstore"
@@ -216,11 +217,21 @@ func (q *quick) sceptic(out io.Writer, home string) {
 	}
 	r := q.records[pick]
 	image := filepath.Join(home, "tapes", "volumes", string(r.Volume)+".tap")
-	cat := fmt.Sprintf("go run ./daemons/enstore tape cat --raw %s %d", image, r.Location.File)
-	fmt.Fprintf(out, "\nEvery byte agrees. To check %s with GNU cpio, without a line of this project's reading code but the image's:\n\n", q.files[pick])
+	cat := fmt.Sprintf("go run ./daemons/enstore tape cat --raw %s %d", quoted(image), r.Location.File)
+	fmt.Fprintf(out, "\nEvery byte agrees. To check %s with GNU cpio, without a line of this project's reading code but the image's:\n\n", quoted(q.files[pick]))
 	fmt.Fprintf(out, "  %s | cpio -itv\n", cat)
-	fmt.Fprintf(out, "  %s | cpio -i --quiet --to-stdout | cmp - %s && echo equal\n", cat, filepath.Join(q.source, q.files[pick]))
+	fmt.Fprintf(out, "  %s | cpio -i --quiet --to-stdout | cmp - %s && echo equal\n", cat, quoted(filepath.Join(q.source, q.files[pick])))
 	fmt.Fprintf(out, "\nThe site is kept in %s; remove it when you are done.\n", home)
+}
+
+// quoted is a name as a shell takes it.
+func quoted(name string) string {
+	if strings.IndexFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("/._-+,:@=", r)
+	}) < 0 {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // sourceDir is the directory to store: the argument, or the module's root.

@@ -54,7 +54,7 @@
 // a size was kept and the data was not; but exactly one or two words of zeros are one or two
 // filemarks, because that is how programs end a tape that write no end mark. Anything else that is no
 // object is damage: what stands before it can be read, reading there is
-// OutcomeMedium, and the cartridge is write protected.
+// OutcomeMedium, and the cartridge is write protected; where nothing stands before it, it cannot be loaded.
 //
 // # The index
 //

@@ -2,6 +2,7 @@ package filetape
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -137,6 +138,9 @@ func (d *drive) Load(ctx context.Context) error {
 		return err
 	}
 	t, err := openTape(ctx, d.bay.fs, d.bay.image(kind.Label), kind)
+	if err == nil && t.damage != nil && t.end.obj == 0 {
+		err = errors.Join(t.damage, t.close())
+	}
 	if err != nil {
 		lock.Close()
 		return typed(op, "volume "+kind.Label, err, false)

@@ -51,5 +51,8 @@
 //	                               blockSize endOfData mounts declared lastAccess comment
 //	tape ls, verify                first a line about the label: label labelled problem;
 //	                               then for each file: number tapeFile wrapper size path adler32 (verify only) problem
+//	drive check, robot check       rule verdict text explanation seconds
+//	robot show                     address place drive full label held
+//	robot move                     from to
 //	version                        version go
 package main

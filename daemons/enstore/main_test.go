@@ -89,7 +89,7 @@ func TestHelp(t *testing.T) {
 	is.True(strings.Contains(good(t), "Usage: enstore <command>")) // without arguments
 	for _, c := range []string{
 		"init", "put", "get", "ls", "stat", "rm", "mkdir", "tag", "tag show", "tag set", "tag rm",
-		"volume add", "volume ls", "volume show", "volume label", "volume inhibit", "tape ls", "tape cat", "tape verify", "version",
+		"volume add", "volume ls", "volume show", "volume label", "volume inhibit", "tape ls", "tape cat", "tape verify", "drive check", "robot show", "robot move", "robot check", "version",
 	} {
 		out := good(t, append(strings.Fields(c), "--help")...)
 		is.True(strings.Contains(out, "Usage: enstore "+c)) // help of the command

@@ -13,7 +13,7 @@ import (
 	"github.com/enstore-go/sdk/tape/driver"
 )
 
-// Scratch is the kind of cartridge that a rule needs. It is always blank.
+// Scratch is the kind of cartridge that a rule needs. It is always blank, unless Rig.Used says otherwise.
 type Scratch struct {
 	None         bool  // the drive is empty
 	Capacity     int64 // if not 0: a small cartridge, about so many bytes
@@ -48,6 +48,10 @@ type Rig struct {
 	// Reset does what ends a load: a reset, a power cycle, a cartridge taken out and put
 	// back. Nil skips its rule.
 	Reset func() error
+
+	// Used tells that the cartridge was not blank when the kit came. Then the rule of a blank tape is not tried. One
+	// cartridge may serve all rules in turn: that rule comes before any that writes, and those write from the load point.
+	Used bool
 
 	// MaxBlock is the longest block that the kit writes in most rules; default the smaller of
 	// Capabilities.MaxBlock and 1 MiB.
@@ -112,6 +116,13 @@ func (r rule) try(t testing.TB, h Harness) (skipped string) {
 }
 
 // What rules need.
+func needsBlank(k *kit) string {
+	if k.rig.Used {
+		return "the cartridge is not blank"
+	}
+	return ""
+}
+
 func needsLocate(k *kit) string {
 	if !k.caps.LocatesByBlock {
 		return "the drive cannot locate by block"

@@ -3,8 +3,6 @@ package drivertest
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -14,27 +12,17 @@ import (
 	"github.com/enstore-go/sdk/tape/memtape"
 )
 
-// recorder is a testing.TB that notes failure where a test would fail.
-type recorder struct {
-	testing.TB
-	failure string
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.failure = fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
 // broken runs f and returns how it failed.
-func broken(t testing.TB, f func(testing.TB)) string {
-	r := &recorder{TB: t}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f(r)
-	}()
-	<-done
-	return r.failure
+func broken(t testing.TB, f func(testing.TB)) (failure string) {
+	err := check(t.Context(), t.Name(), "", func(r Result) {
+		if r.Verdict == Broken {
+			failure = r.Text
+		}
+	}, func(tb testing.TB) string { f(tb); return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return failure
 }
 
 // mem is a memtape drive that a mutant changes.

@@ -41,6 +41,22 @@ var basicRules = []rule{
 		},
 	},
 	{
+		name:        "blank tape",
+		explanation: "Whether a cartridge is blank decides if it may be labelled. Reading it is end of data at the load point, no error, and it has neither blocks nor filemarks to space over.",
+		needs:       needsBlank,
+		run: func(k *kit) {
+			k.at(0, 0)
+			k.meets(driver.EndOfData)
+			k.meets(driver.EndOfData)
+			k.space(driver.SpaceFilemarks, 1, 0, driver.EndOfData)
+			k.space(driver.SpaceBlocks, 1, 0, driver.EndOfData)
+			k.space(driver.SpaceBlocks, -1, 0, driver.LoadPoint)
+			k.space(driver.SpaceFilemarks, -1, 0, driver.LoadPoint)
+			k.space(driver.SpaceEndOfData, 0, 0, driver.NoCondition)
+			k.at(0, 0)
+		},
+	},
+	{
 		name:        "status",
 		explanation: "Status is asked at any time, in the middle of a transfer too: it tells what is there and moves nothing.",
 		run: func(k *kit) {
@@ -56,21 +72,6 @@ var basicRules = []rule{
 			}
 			k.at(3, 1)
 			k.check(t)
-		},
-	},
-	{
-		name:        "blank tape",
-		explanation: "Whether a cartridge is blank decides if it may be labelled. Reading it is end of data at the load point, no error, and it has neither blocks nor filemarks to space over.",
-		run: func(k *kit) {
-			k.at(0, 0)
-			k.meets(driver.EndOfData)
-			k.meets(driver.EndOfData)
-			k.space(driver.SpaceFilemarks, 1, 0, driver.EndOfData)
-			k.space(driver.SpaceBlocks, 1, 0, driver.EndOfData)
-			k.space(driver.SpaceBlocks, -1, 0, driver.LoadPoint)
-			k.space(driver.SpaceFilemarks, -1, 0, driver.LoadPoint)
-			k.space(driver.SpaceEndOfData, 0, 0, driver.NoCondition)
-			k.at(0, 0)
 		},
 	},
 	{

@@ -7,8 +7,9 @@
 //     and examples/daqwriter. What Commit returned is safe at the level it names.
 //   - You want a whole site in one process: package enstore/site, and examples/quickstart.
 //   - You operate a site, or want to look at a cartridge: the command daemons/enstore.
-//   - You build drives or robots: package tape/driver is the contract, tape/drivertest proves
-//     your implementation, package plugins makes it a subprocess of any site.
+//   - You build drives or robots: package tape/driver is the contract, examples/vendordrive the
+//     shortest complete plugin, package plugins makes it a subprocess of any site; tape/drivertest,
+//     or the command's drive check and robot check, proves it.
 //   - You read or write tapes with your own program: packages wrapper, wrapper/cpio,
 //     wrapper/cern and tape/label specify the formats to the byte; tape/filetape does so for
 //     tape images.

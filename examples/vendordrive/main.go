@@ -1,0 +1,17 @@
+// Command vendordrive is the shortest complete drive plugin: a tape drive whose cartridge is a directory, with a file for
+// each block. It is what a vendor copies to begin with. Build it, and try it against the contract:
+//
+//	go build -o /tmp/vendordrive ./examples/vendordrive
+//	mkdir /tmp/cartridge
+//	enstore drive check --plugin /tmp/vendordrive --config '{"dir": "/tmp/cartridge"}'
+//
+// Its setting faults makes it break rules on purpose, to see what the kit says of a drive that does:
+//
+//	enstore drive check --plugin /tmp/vendordrive --config '{"dir": "/tmp/cartridge", "faults": ["keeps the tail"]}'
+//
+// A site uses it as any other plugin, by its absolute path.
+package main
+
+import "github.com/enstore-go/sdk/plugins"
+
+func main() { plugins.Serve(plugins.Plugin{Name: "drive-vendor", Drive: open}) }

@@ -39,7 +39,7 @@
 //   - queue: who goes next, as a pure deterministic machine.
 //   - tape: *tape.Drive, *tape.Load and *tape.Changer, which engines hold. driver is the vendors'
 //     contract, drivertest the kit, memtape and filetape the reference implementations, faulty
-//     injects faults, label is the codec of volume labels, disk the file layer
+//     injects faults, label is the codec of volume labels, order plans the recall of many files, disk the file layer
 //     under images, journal and spool on which crashes are tested.
 //   - plugins: drives and robots as subprocesses: commands over gRPC, blocks through a ring of
 //     shared memory.

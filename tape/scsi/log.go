@@ -1,0 +1,144 @@
+package scsi
+
+import "encoding/binary"
+
+// LogSense asks for the present values of a log page, for an answer of n bytes (SPC-5, 6.9).
+func LogSense(page uint8, n int) []byte {
+	return []byte{0x4d, 0, 0x40 | page&0x3f, 0, 0, 0, 0, byte(n >> 8), byte(n), 0}
+}
+
+// Log pages.
+const (
+	LogSupported   = 0x00
+	LogWriteErrors = 0x02
+	LogReadErrors  = 0x03
+	LogSequential  = 0x0c // bytes moved, and parameter 0100h: cleaning is wanted
+	LogVolume      = 0x17 // of the cartridge
+	LogAlert       = 0x2e // TapeAlert
+)
+
+// LogParameter is one value of a log page.
+type LogParameter struct {
+	Code  uint16
+	Value []byte
+}
+
+// Number is a value of up to 8 bytes as an unsigned number. ok is false if it is empty or longer.
+func (p LogParameter) Number() (n uint64, ok bool) {
+	if len(p.Value) == 0 || len(p.Value) > 8 {
+		return 0, false
+	}
+	for _, b := range p.Value {
+		n = n<<8 | uint64(b)
+	}
+	return n, true
+}
+
+// ParseLog decodes a log page (SPC-5, 7.3.2). A parameter that overruns ends the list with an error and what came before.
+func ParseLog(b []byte) (page uint8, all []LogParameter, err error) {
+	if len(b) < 4 {
+		return 0, nil, malformed("log page", len(b), "no header")
+	}
+	page = b[0] & 0x3f
+	b = b[:min(len(b), 4+int(binary.BigEndian.Uint16(b[2:])))]
+	for at := 4; at < len(b); {
+		if at+4 > len(b) || at+4+int(b[at+3]) > len(b) {
+			return page, all, malformed("log page", at, "a parameter overruns")
+		}
+		n := int(b[at+3])
+		all = append(all, LogParameter{binary.BigEndian.Uint16(b[at:]), append([]byte(nil), b[at+4:at+4+n]...)})
+		at += 4 + n
+	}
+	return page, all, nil
+}
+
+// Alerts are TapeAlert flags, numbered from 1 to 64 (SSC-5, annex A; for robots SMC-3, 7.2.3).
+type Alerts uint64
+
+// Has tells whether flag n is set.
+func (a Alerts) Has(n int) bool { return n >= 1 && n <= 64 && a&(1<<(n-1)) != 0 }
+
+// Flags lists the flags that are set.
+func (a Alerts) Flags() []int {
+	var all []int
+	for n := 1; n <= 64; n++ {
+		if a.Has(n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// Flags of drives that this module acts upon or tells of. The numbers are the standard's.
+const (
+	AlertReadWarning      = 1
+	AlertWriteWarning     = 2
+	AlertHardError        = 3
+	AlertMedia            = 4
+	AlertReadFailure      = 5
+	AlertWriteFailure     = 6
+	AlertMediaLife        = 7
+	AlertNotDataGrade     = 8
+	AlertWriteProtect     = 9
+	AlertNoRemoval        = 10
+	AlertCleaningMedia    = 11
+	AlertUnsupported      = 12
+	AlertSnapped          = 14
+	AlertChipFailure      = 15
+	AlertForcedEject      = 16
+	AlertReadOnlyFormat   = 17
+	AlertDirectoryOnTape  = 18
+	AlertNearlyWorn       = 19
+	AlertCleanNow         = 20
+	AlertCleanPeriodic    = 21
+	AlertCleaningExpired  = 22
+	AlertCleaningInvalid  = 23
+	AlertPowerSupply      = 25
+	AlertCooling          = 26
+	AlertHardwareA        = 30
+	AlertHardwareB        = 31
+	AlertInterface        = 32
+	AlertEjectMedia       = 33
+	AlertDriveTemperature = 36
+	AlertPredictedFailure = 38
+	AlertDiagnostics      = 39
+	AlertLoadFailure      = 55
+	AlertUnload           = 56
+	AlertWORMIntegrity    = 59
+	AlertWORMOverwrite    = 60
+)
+
+var alertTexts = map[int]string{
+	AlertReadWarning: "reading becomes difficult", AlertWriteWarning: "writing becomes difficult", AlertHardError: "an error that could not be corrected",
+	AlertMedia: "the cartridge is bad: copy it", AlertReadFailure: "reading failed", AlertWriteFailure: "writing failed", AlertMediaLife: "the cartridge is at the end of its life",
+	AlertNotDataGrade: "the cartridge is not of data grade", AlertWriteProtect: "the cartridge is write protected", AlertNoRemoval: "removal was asked for and is forbidden",
+	AlertCleaningMedia: "a cleaning cartridge is in the drive", AlertUnsupported: "the cartridge does not fit the drive", AlertSnapped: "the tape is torn or the drive has let go of it",
+	AlertChipFailure: "the cartridge's memory failed", AlertForcedEject: "the cartridge was ejected in the middle of work", AlertReadOnlyFormat: "the cartridge's format can only be read",
+	AlertDirectoryOnTape: "the cartridge's directory is damaged: locates are slow", AlertNearlyWorn: "the cartridge is nearly worn out", AlertCleanNow: "the drive must be cleaned now",
+	AlertCleanPeriodic: "the drive is due for cleaning", AlertCleaningExpired: "the cleaning cartridge is used up", AlertCleaningInvalid: "the cleaning cartridge does not fit",
+	AlertPowerSupply: "a power supply failed", AlertCooling: "cooling failed", AlertHardwareA: "the drive is broken: reset it", AlertHardwareB: "the drive is broken",
+	AlertInterface: "the way to the host is bad", AlertEjectMedia: "the cartridge must be taken out and put in again", AlertDriveTemperature: "the drive is too hot or too cold",
+	AlertPredictedFailure: "the drive expects to fail", AlertDiagnostics: "the drive wants diagnostics", AlertLoadFailure: "loading failed", AlertUnload: "unloading failed",
+	AlertWORMIntegrity: "the write-once cartridge may have been tampered with", AlertWORMOverwrite: "overwriting of a write-once cartridge was tried",
+}
+
+// AlertText says in words what a flag means; "" for one that has none here.
+func AlertText(n int) string { return alertTexts[n] }
+
+// ParseAlerts decodes log page LogAlert. Reading the page clears the flags in the drive.
+func ParseAlerts(b []byte) (Alerts, error) {
+	page, all, err := ParseLog(b)
+	if err == nil && page != LogAlert {
+		err = malformed("log page", 0, "page %#02x, TapeAlert was asked for", page)
+	}
+	if page != LogAlert {
+		return 0, err
+	}
+	var a Alerts
+	for _, p := range all {
+		if n, ok := p.Number(); ok && n&1 != 0 && p.Code >= 1 && p.Code <= 64 {
+			a |= 1 << (p.Code - 1)
+		}
+	}
+	return a, err
+}

@@ -54,8 +54,8 @@ func TestCommands(t *testing.T) {
 	}
 	is := is.New(t)
 	cdb, out := scsi.ModeSelect(0x40000, 0x5e, true)
-	is.Equal(cdb, []byte{0x55, 0x10, 0, 0, 0, 0, 0, 0, 16, 0})
-	is.Equal(out, []byte{0, 0, 0, 0x10, 0, 0, 0, 8, 0x5e, 0, 0, 0, 0, 4, 0, 0})
+	is.Equal(cdb, []byte{0x15, 0x10, 0, 0, 12, 0})
+	is.Equal(out, []byte{0, 0, 0x10, 8, 0x5e, 0, 0, 0, 0, 4, 0, 0})
 }
 
 func inquiry() []byte {
@@ -69,7 +69,7 @@ func TestInquiry(t *testing.T) {
 	is := is.New(t)
 	u, err := scsi.ParseInquiry(inquiry())
 	is.NoErr(err)
-	is.Equal(u, scsi.Unit{Type: scsi.TypeTape, Connected: true, Removable: true, Vendor: "IBM", Product: "ULT3580-TD8", Revision: "J4D1"})
+	is.Equal(u, scsi.InquiryData{Type: scsi.TypeTape, Connected: true, Removable: true, Vendor: "IBM", Product: "ULT3580-TD8", Revision: "J4D1"})
 	b := inquiry()
 	b[0] = 0x7f // no unit here
 	copy(b[8:], "\x1b[2J\x00\x00\xff ")

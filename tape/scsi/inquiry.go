@@ -27,9 +27,9 @@ const (
 	PageIdentities = 0x83
 )
 
-// Unit is a unit's answer to Inquiry. Texts are without the blanks behind them, and with anything that is not ASCII for
+// InquiryData are a unit's answer to Inquiry. Texts are without the blanks behind them, and with anything that is not ASCII for
 // print replaced by '?'.
-type Unit struct {
+type InquiryData struct {
 	Type      uint8 // peripheral device type: TypeTape, TypeChanger
 	Connected bool  // there is a unit at this address
 	Removable bool
@@ -39,11 +39,11 @@ type Unit struct {
 }
 
 // ParseInquiry decodes a standard answer of at least 36 bytes.
-func ParseInquiry(b []byte) (Unit, error) {
+func ParseInquiry(b []byte) (InquiryData, error) {
 	if len(b) < 36 {
-		return Unit{}, malformed("inquiry", len(b), "%d bytes, 36 are the least", len(b))
+		return InquiryData{}, malformed("inquiry", len(b), "%d bytes, 36 are the least", len(b))
 	}
-	return Unit{
+	return InquiryData{
 		Type: b[0] & 0x1f, Connected: b[0]>>5 == 0, Removable: b[1]&0x80 != 0,
 		Vendor: text(b[8:16]), Product: text(b[16:32]), Revision: text(b[32:36]),
 	}, nil
@@ -159,4 +159,21 @@ func PreventRemoval(on bool) []byte {
 		c[4] = 1
 	}
 	return c
+}
+
+// ReportSupported asks whether the unit knows a command, for an answer of n bytes (SPC-5, 6.34).
+func ReportSupported(op uint8, n int) []byte {
+	c := make([]byte, 12)
+	c[0], c[1], c[2], c[3] = 0xa3, 0x0c, 0x01, op
+	binary.BigEndian.PutUint32(c[6:], uint32(n))
+	return c
+}
+
+// ParseSupported decodes the answer: known is false if the unit cannot tell just now.
+func ParseSupported(b []byte) (supported, known bool, err error) {
+	if len(b) < 2 {
+		return false, false, malformed("supported command", len(b), "no header")
+	}
+	support := b[1] & 7
+	return support == 3 || support == 5, support != 0, nil
 }

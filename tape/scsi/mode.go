@@ -71,14 +71,14 @@ func ParseMode(b []byte) (Mode, error) {
 }
 
 // ModeSelect sets block length (0: variable mode), density (0: the default) and buffered mode. It returns the command and
-// the parameters to be sent (SPC-5, 6.12, MODE SELECT(10); SSC-5, 8.5).
+// the parameters to be sent (SPC-5, 6.11, MODE SELECT(6), as every drive knows it; SSC-5, 8.5).
 func ModeSelect(blockLength int, density uint8, buffered bool) (cdb, out []byte) {
-	out = make([]byte, 16)
-	out[3] = flag(buffered) << 4
-	out[7] = 8
-	out[8] = density
-	put24(out[13:], blockLength)
-	return []byte{0x55, 0x10, 0, 0, 0, 0, 0, 0, byte(len(out)), 0}, out
+	out = make([]byte, 12)
+	out[2] = flag(buffered) << 4
+	out[3] = 8
+	out[4] = density
+	put24(out[9:], blockLength)
+	return []byte{0x15, 0x10, 0, 0, byte(len(out)), 0}, out
 }
 
 // Addresses are where a robot's elements are: first address and number of each kind.

@@ -180,3 +180,40 @@ func (s Sense) Moved(asked int64) (n int64, ok bool) {
 	}
 	return min(asked-s.Info, asked), true
 }
+
+// Outcome is what the sense data of a command that failed mean to a driver's user. Conditions that are no failure
+// (a filemark, early warning, another length) are for the caller to look at before.
+func (s Sense) Outcome() driver.Outcome {
+	switch s.Key {
+	case NotReady:
+		if s.ASC == 0x3a {
+			return driver.OutcomeNoMedium
+		}
+		return driver.OutcomeNotReady
+	case MediumError:
+		return driver.OutcomeMedium
+	case HardwareError:
+		return driver.OutcomeHardware
+	case IllegalRequest:
+		switch {
+		case s.ASC == 0x3b && s.ASCQ == 0x0d:
+			return driver.OutcomeFull
+		case s.ASC == 0x3b && s.ASCQ == 0x0e:
+			return driver.OutcomeNoMedium
+		case s.ASC == 0x53 && s.ASCQ == 0x02:
+			return driver.OutcomeHeld
+		}
+		return driver.OutcomeIllegalRequest
+	case UnitAttention:
+		return driver.OutcomeUnitAttention
+	case DataProtect:
+		return driver.OutcomeWriteProtected
+	case BlankCheck:
+		return driver.OutcomeBlankCheck
+	case AbortedCommand:
+		return driver.OutcomeAborted
+	case VolumeOverflow:
+		return driver.OutcomeEndOfMedium
+	}
+	return driver.OutcomeUnknown
+}

@@ -197,7 +197,7 @@ func (s *Session) finish(out, in []byte, sent int) (scsi.Result, error) {
 			got += n
 			if withStatus {
 				s.expStatSN = statSN + 1
-				return scsi.Result{Status: status, Transferred: moved(flags, residual, len(in), got)}, nil
+				return scsi.Result{Status: status, Transferred: moved(status, flags, residual, len(in), got)}, nil
 			}
 		case opResponse:
 			return s.response(h, out, in, got)
@@ -218,9 +218,10 @@ func (s *Session) window(h *header) {
 	}
 }
 
-// moved is what was moved of all bytes, by count of what came and by the residual that the target tells in an underflow.
-func moved(flags byte, residual uint32, all, count int) int {
-	if flags&0x02 != 0 && residual <= uint32(all) {
+// moved is what was moved of all bytes: the count of what came, or less if the status is good and the target tells a residual in
+// an underflow. With another status known targets tell anything, and sense data decide.
+func moved(status scsi.Status, flags byte, residual uint32, all, count int) int {
+	if status == scsi.Good && flags&0x02 != 0 && residual <= uint32(all) {
 		count = min(count, all-int(residual))
 	}
 	return count
@@ -244,9 +245,9 @@ func (s *Session) response(h *header, out, in []byte, got int) (scsi.Result, err
 		r.Sense = b[2:min(2+n, len(b), 2+scsi.MaxSense)]
 	}
 	if len(out) > 0 {
-		r.Transferred = moved(flags, residual, len(out), len(out))
+		r.Transferred = moved(r.Status, flags, residual, len(out), len(out))
 	} else {
-		r.Transferred = moved(flags, residual, len(in), got)
+		r.Transferred = moved(r.Status, flags, residual, len(in), got)
 	}
 	return r, nil
 }

@@ -24,10 +24,12 @@ import (
 // Known are faults of tgt 1.0.85 that tests of everything above have to bear.
 var Known = []string{
 	"READ POSITION never knows where the tape stands, and LOCATE is not there",
-	"a block shorter than asked for ignores SILI; one that is longer moves no data",
+	"SILI is ignored, and a block longer than asked for moves no data",
 	"at a filemark or end of data the residual is 0 and stale bytes are sent",
 	"end of data is a blank check without its additional sense code",
-	"SPACE over blocks does not stop at a filemark",
+	"of a block shorter than asked for it sends as many bytes as are missing: less than the block if that is longer than half",
+	"SPACE over blocks does not stop at a filemark, nor backwards at the load point; over filemarks backwards it lands a block too early",
+	"SPACE into end of data does not tell how far it came",
 	"there is no early warning: end of medium comes with the block that passes the capacity, and that block is stored",
 	"no unit attention after a change of the medium",
 	"LOG SENSE, REPORT DENSITY SUPPORT, READ ATTRIBUTE and reservations are not there",

@@ -20,6 +20,9 @@ type Unit struct {
 
 func (u Unit) String() string { return fmt.Sprintf("iscsi %s %s unit %d", u.Portal, u.Target, u.LUN) }
 
+// maxLUN is the highest number of a unit in flat space addressing (SAM-5, 4.7.7).
+const maxLUN = 1<<14 - 1
+
 // Options may be left zero.
 type Options struct {
 	Initiator string        // our iSCSI name; "iqn.2026-01.io.github.enstore-go:initiator"
@@ -68,8 +71,8 @@ type limits struct {
 
 // Dial logs in to a unit. The end of ctx, or of Options.Login, gives up. A refusal is a *LoginError.
 func Dial(ctx context.Context, u Unit, o Options) (*Session, error) {
-	if u.LUN < 0 || u.LUN > 16383 {
-		return nil, fmt.Errorf("%v: units are numbered 0 to 16383", u)
+	if u.LUN < 0 || u.LUN > maxLUN {
+		return nil, fmt.Errorf("%v: units are numbered 0 to %d", u, maxLUN)
 	}
 	s, err := connect(ctx, u.Portal, o, "SessionType=Normal", "TargetName="+u.Target)
 	if err != nil {

@@ -1,0 +1,35 @@
+package smc
+
+import (
+	"context"
+
+	"github.com/enstore-go/sdk/tape/driver"
+	"github.com/enstore-go/sdk/tape/scsi/iscsi"
+)
+
+var _ driver.OpenChanger = OpenChanger
+
+// OpenChanger opens a robot of an iSCSI target. Its settings:
+//
+//	portal     the target's address, like 192.0.2.7:3260
+//	target     its iSCSI name
+//	lun        the robot's logical unit
+//	initiator  our iSCSI name; default that of iscsi.Options
+//
+// It fails with OutcomeConfig if a setting is wrong, or the unit is no robot.
+func OpenChanger(ctx context.Context, c driver.Config) (driver.Changer, error) {
+	var t iscsi.Settings
+	if err := c.Decode(&t); err != nil {
+		return nil, err
+	}
+	s, err := t.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := Open(ctx, s, Options{})
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return r, nil
+}

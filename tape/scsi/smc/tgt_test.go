@@ -1,0 +1,47 @@
+package smc_test
+
+import (
+	"testing"
+
+	"github.com/matryer/is"
+
+	"github.com/enstore-go/sdk/tape/driver"
+	"github.com/enstore-go/sdk/tape/drivertest"
+	"github.com/enstore-go/sdk/tape/scsi"
+	"github.com/enstore-go/sdk/tape/scsi/iscsi"
+	"github.com/enstore-go/sdk/tape/scsi/scsitest"
+	"github.com/enstore-go/sdk/tape/scsi/smc"
+	"github.com/enstore-go/sdk/tape/scsi/ssc"
+)
+
+func dial(t testing.TB, lib *scsitest.TGT, lun int) scsi.Transport {
+	t.Helper()
+	s, err := iscsi.Dial(t.Context(), iscsi.Unit{Portal: lib.Portal, Target: lib.Target, LUN: lun}, iscsi.Options{})
+	is.New(t).NoErr(err)
+	return s
+}
+
+// The robot of tgt keeps every rule.
+func TestTGT(t *testing.T) {
+	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+		lib := scsitest.Start(t, scsitest.Options{Drives: 2, Slots: 5})
+		drives := make([]driver.Drive, len(lib.Drives))
+		for i, lun := range lib.Drives {
+			d, err := ssc.Open(t.Context(), dial(t, lib, lun), ssc.Options{})
+			is.New(t).NoErr(err)
+			t.Cleanup(func() { d.Close() })
+			drives[i] = d
+		}
+		return &drivertest.Robot{
+			Open: func() (driver.Changer, error) {
+				s, err := iscsi.Dial(t.Context(), iscsi.Unit{Portal: lib.Portal, Target: lib.Target, LUN: lib.Robot}, iscsi.Options{})
+				if err != nil {
+					return nil, err
+				}
+				return smc.Open(t.Context(), s, smc.Options{})
+			},
+			Hold:    func(n int) error { return drives[n].Load(t.Context()) },
+			Release: func(n int) error { return drives[n].Unload(t.Context()) },
+		}
+	})
+}

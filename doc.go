@@ -40,7 +40,9 @@
 //   - tape: *tape.Drive, *tape.Load and *tape.Changer, which engines hold. driver is the vendors'
 //     contract, drivertest the kit, memtape and filetape the reference implementations, faulty
 //     injects faults, label is the codec of volume labels, order plans the recall of many files, disk the file layer
-//     under images, journal and spool on which crashes are tested.
+//     under images, journal and spool on which crashes are tested. scsi has the codecs of commands and sense data, and the border to what carries
+//     them: iscsi carries them over TCP, ssc and smc are drive and robot over any carrier, and scsitest starts tgt as a
+//     judge for tests.
 //   - plugins: drives and robots as subprocesses: commands over gRPC, blocks through a ring of
 //     shared memory.
 //   - enstore: the client. wire holds messages, error kinds and the data protocol; library
@@ -66,7 +68,7 @@
 //     nouns, and elsewhere would repeat each of them as a row, or close a circle of imports.
 //   - tape/disk is below tape because images need it first; journal and spool use the same layer,
 //     so that one forgetful file system judges all three.
-//   - plugins links tape/filetape, for the built-in set that any program can serve; that brings in
+//   - plugins links tape/filetape and tape/scsi, for the built-in set that any program can serve; that brings in
 //     no database and no engine.
 //   - Control within one process is by direct calls (data goes over TCP all the same), and a lock keeps a site to one process.
 package sdk

@@ -1,14 +1,21 @@
 package plugins
 
-import "github.com/enstore-go/sdk/tape/filetape"
+import (
+	"github.com/enstore-go/sdk/tape/filetape"
+	"github.com/enstore-go/sdk/tape/scsi/smc"
+	"github.com/enstore-go/sdk/tape/scsi/ssc"
+)
 
 // Builtin are the plugins that come with this module, for [Main]. A program may put its own
 // beside them: Main(append(plugins.Builtin, mine)...).
-var Builtin = []Plugin{DriveFile, RobotFile}
+var Builtin = []Plugin{DriveFile, RobotFile, DriveSCSI, RobotSCSI}
 
-// DriveFile is a drive over a directory of tape images, RobotFile the robot of such a
-// directory. Their settings are those of filetape.OpenDrive and filetape.OpenChanger.
+// The built-in plugins: drives over a directory of tape images, and the robot of such a directory, with the
+// settings of filetape.OpenDrive and filetape.OpenChanger; SCSI tape drives and robots of iSCSI targets, with those
+// of ssc.OpenDrive and smc.OpenChanger.
 var (
 	DriveFile = Plugin{Name: "drive-file", Drive: filetape.OpenDrive}
 	RobotFile = Plugin{Name: "robot-file", Changer: filetape.OpenChanger}
+	DriveSCSI = Plugin{Name: "drive-scsi", Drive: ssc.OpenDrive}
+	RobotSCSI = Plugin{Name: "robot-scsi", Changer: smc.OpenChanger}
 )

@@ -158,6 +158,9 @@ func (d *Drive) Close() error {
 	return nil
 }
 
+// blind tells that the drive reports nothing that a count could be compared with.
+func (d *Drive) blind() bool { return !d.caps.ReportsPosition && !d.caps.ReportsFile }
+
 // kind is a kind of command: it has one time limit and one clock.
 type kind uint8
 

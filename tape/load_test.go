@@ -376,17 +376,46 @@ func TestCheckEndWantsAFilemarkBefore(t *testing.T) {
 // Fewer filemarks behind than were counted: the load is over.
 func TestLocateFileFindsTooFewFilemarks(t *testing.T) {
 	is := is.New(t)
-	lib := memtape.New(memtape.Options{NoPositions: true, NoLocate: true})
+	lib := memtape.New(memtape.Options{NoLocate: true})
 	_, err := lib.AddVolume("VO0001", memtape.VolumeOptions{})
 	is.NoErr(err)
 	is.NoErr(lib.Insert("VO0001", 0))
-	dev := &liar{Drive: lib.Drive(0), space: func(kind driver.Space, n int64) (int64, driver.Condition, bool) {
-		return 1, driver.LoadPoint, kind == driver.SpaceFilemarks && n < -1
-	}}
+	dev := &liar{Drive: lib.Drive(0)}
+	dev.space = func(kind driver.Space, n int64) (int64, driver.Condition, bool) {
+		if kind != driver.SpaceFilemarks || n >= -1 {
+			return 0, 0, false
+		}
+		is.NoErr(dev.Rewind(t.Context()))
+		return 1, driver.LoadPoint, true
+	}
 	l := load(t, over(t, dev))
 	put(t, l, "L|a|b|c|d|e|f|")
 	sync(t, l)
 	err = l.LocateFile(t.Context(), 5)
 	is.True(errors.Is(err, tape.ErrPosition))
 	is.True(l.Err() != nil)
+}
+
+// A drive that reports no position goes back by way of the load point, because nobody could check its way backwards.
+func TestDriveWithoutPositionsGoesForwardsOnly(t *testing.T) {
+	is := is.New(t)
+	lib := memtape.New(memtape.Options{NoPositions: true, NoLocate: true})
+	_, err := lib.AddVolume("VO0001", memtape.VolumeOptions{})
+	is.NoErr(err)
+	is.NoErr(lib.Insert("VO0001", 0))
+	dev := &liar{Drive: lib.Drive(0), space: func(kind driver.Space, n int64) (int64, driver.Condition, bool) {
+		return -n, driver.NoCondition, n < 0 // without moving
+	}}
+	l := load(t, over(t, dev))
+	put(t, l, "L|a|b|c|d|e|f|")
+	sync(t, l)
+	is.NoErr(l.LocateFile(t.Context(), 5))
+	is.Equal(get(t, l), "e|f|")
+	end, err := l.CheckEnd(t.Context(), 7)
+	is.NoErr(err)
+	is.Equal(end, tape.AtEnd)
+	end, err = l.CheckEnd(t.Context(), 6)
+	is.NoErr(err)
+	is.Equal(end, tape.DataBeyond)
+	is.Equal(get(t, l), "f|")
 }

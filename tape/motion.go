@@ -100,7 +100,8 @@ func (l *Load) missing(op, text string) error {
 
 // LocateFile goes to the first object behind `file` filemarks: by block number if the place
 // is remembered and the drive can, else over filemarks from where the tape
-// stands, or from the load point if that is nearer. Afterwards the position is verified
+// stands, or from the load point if that is nearer. A drive that reports no position goes back by way of the load point
+// only: what it does backwards nobody can check. Afterwards the position is verified
 // as far as the drive can tell. ErrEndOfData if there are not so many filemarks.
 func (l *Load) LocateFile(ctx context.Context, file int64) error {
 	const op = "locate file"
@@ -122,7 +123,7 @@ func (l *Load) LocateFile(ctx context.Context, file int64) error {
 	}
 	back := int64(0)
 	switch at := l.Position(); {
-	case at.File == driver.Unknown, at.File >= file && at.File-file+2 > file:
+	case at.File == driver.Unknown, at.File >= file && (at.File-file+2 > file || l.d.blind()):
 		if err := l.Rewind(ctx); err != nil {
 			return err
 		}

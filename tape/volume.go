@@ -160,10 +160,17 @@ func (l *Load) CheckEnd(ctx context.Context, file int64) (End, error) {
 	return end, l.LocateFile(ctx, file)
 }
 
-// precededByMark steps back over one object, which must be a filemark, and forth again.
+// precededByMark steps back over one object, which must be a filemark, and forth again. On a drive that reports no
+// position it counts anew from the load point instead: the mark that ends the count is the one.
 func (l *Load) precededByMark(ctx context.Context, op string, file int64) error {
 	if file == 0 {
 		return nil
+	}
+	if l.d.blind() {
+		if err := l.Rewind(ctx); err != nil {
+			return err
+		}
+		return l.LocateFile(ctx, file)
 	}
 	n, c, err := l.SpaceBlocks(ctx, -1)
 	if err != nil {

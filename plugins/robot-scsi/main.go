@@ -1,0 +1,7 @@
+// Command robot-scsi is the built-in plugin of the same name as a program of its own: the robot of an iSCSI target. A site names its
+// absolute path as a robot's plugin; it does nothing when started by hand.
+package main
+
+import "github.com/enstore-go/sdk/plugins"
+
+func main() { plugins.Serve(plugins.RobotSCSI) }

@@ -35,6 +35,24 @@ func (m *Machine) Waiting() iter.Seq[Waiting] {
 	}
 }
 
+// Reads tells how many reads wait for a volume. The machine must not be used while WaitingReads runs, which lists them: first
+// those that the last Ordered named, with true, in its order, then the others by position.
+func (m *Machine) Reads(name Volume) int {
+	if v := m.volumes[name]; v != nil && v.reads != nil {
+		return v.reads.tree.n
+	}
+	return 0
+}
+
+// WaitingReads: see Reads.
+func (m *Machine) WaitingReads(name Volume) iter.Seq2[RequestID, bool] {
+	return func(yield func(RequestID, bool) bool) {
+		if v := m.volumes[name]; v != nil && v.reads != nil {
+			v.reads.tree.all(func(r *request) bool { return yield(r.id, r.rank > 0 && r.rank < unplanned) })
+		}
+	}
+}
+
 // byUrgency is a total order of groups: those in work first, by lease, then by what waits.
 func byUrgency(a, b *group) int {
 	rank := func(g *group) (int64, uint64) {

@@ -35,6 +35,12 @@
 // preferred, and the volume is vetoed if it was at fault. After Options.MaxAttempts the last error stands, but not
 // for a file in the spool: its client was told that it is safe there, and it is tried until it is on tape.
 //
+// # The order of reads
+//
+// The reads that wait for a volume are put into an order by package order and told the queue as an event, if Options.Reel knows the
+// volume's geometry and the catalogue the files' block numbers; else they go by position, sweep after sweep. The plan
+// is renewed as requests come, and no read is put off by more than a few plans.
+//
 // # What it does not do
 //
 // It moves no bytes, mounts nothing, and knows drives only from what their movers say. It does not serve a network:

@@ -111,6 +111,8 @@ type fakeMover struct {
 	lease   wire.Lease
 	eod     catalog.Location
 	seq     uint64
+	pause   func() // called before more is asked for
+	blocks  int64  // of a file on tape with its filemark; 0: the drive tells no block numbers
 }
 
 func (b *bench) mover(name string) *fakeMover { return &fakeMover{bench: b, drive: name} }
@@ -147,6 +149,9 @@ func (m *fakeMover) flush(a wire.Assignment) wire.Record {
 	m.is.Helper()
 	m.seq++
 	end := catalog.Location{File: m.eod.File + 1}
+	if m.blocks > 0 {
+		end.Block = max(m.eod.Block, 2) + m.blocks // the label and its filemark
+	}
 	sum := uint32(1)
 	if a.Put.Sum != nil {
 		sum = *a.Put.Sum
@@ -183,6 +188,9 @@ func (m *fakeMover) work() []string {
 			keys = append(keys, a.Put.Key)
 			rec := m.flush(a)
 			m.settle(a, &rec, nil)
+		}
+		if m.pause != nil {
+			m.pause()
 		}
 		var err error
 		as, err = m.lib.More(m.ctx, m.lease.ID, 0)

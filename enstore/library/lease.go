@@ -27,6 +27,8 @@ type lease struct {
 	ended    chan struct{} // closed when the queue knows that it is over
 	timer    *time.Timer
 	expires  time.Time
+	last     *request // that it was given
+	planned  bool     // its reads have been put into order
 }
 
 func (w *lease) drop(r *request) {
@@ -108,6 +110,12 @@ func (l *Library) give(w *lease, ids []queue.RequestID) []*request {
 			r.lease = w
 			l.attend(r)
 			rs = append(rs, r)
+		}
+	}
+	if n := len(rs); n > 0 {
+		w.last = rs[n-1]
+		if w.kind == wire.ReadLease {
+			l.replan(w.queue.Volume)
 		}
 	}
 	return rs

@@ -41,6 +41,9 @@ type Library struct {
 	closed   bool
 	spent    []catalog.RequestID // to be removed from the spool
 	kick     chan struct{}       // closed when a request or lease ends; nil if nobody waits
+	toPlan   map[queue.Volume]bool
+	planned  map[queue.Volume]int // how many reads their last plan ordered
+	planKick chan struct{}
 }
 
 var _ wire.Dispatcher = (*Library)(nil)
@@ -59,6 +62,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	l := &Library{
 		o: o, log: o.Logger, q: queue.New(o.Queue), requests: map[catalog.RequestID]*request{}, keys: map[string]catalog.RequestID{},
 		leases: map[catalog.LeaseID]*lease{}, granted: map[queue.LeaseID]*lease{}, drives: map[string]*drive{}, locked: map[catalog.LibraryName]string{},
+		toPlan: map[queue.Volume]bool{}, planned: map[queue.Volume]int{}, planKick: make(chan struct{}, 1),
 	}
 	past := &replayed{requests: map[catalog.RequestID]*request{}}
 	var err error
@@ -78,6 +82,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 		return nil, err
 	}
 	l.wg.Go(func() { l.watchVolumes(since) })
+	l.wg.Go(l.planReads)
 	return l, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/queue"
 	"github.com/enstore-go/sdk/tape/disk"
+	"github.com/enstore-go/sdk/tape/order"
 )
 
 // Options say what a Library works with. Dir, Catalog and Tree are required; a zero field has the default named at it.
@@ -38,7 +39,12 @@ type Options struct {
 	ClientTimeout time.Duration  // how long a request waits in the queue whose client does not ask for its turn; 1 minute
 	JournalSize   int64          // bytes above which a new journal is begun; 64 MiB
 	Queue         queue.Settings // how the queue decides
-	Logger        hclog.Logger   // nil: silence
+
+	// Reel tells how a volume's tape is laid out, by which its reads are put into order; nil says that nobody knows: then they
+	// go by position. ReelOf.
+	Reel func(catalog.Volume) *order.Tape
+
+	Logger hclog.Logger // nil: silence
 
 	// Step, if set, is called before and after each durable act, for tests that kill the process there.
 	Step func(name string)
@@ -71,6 +77,9 @@ func (o *Options) check() error {
 	}
 	if o.Logger == nil {
 		o.Logger = hclog.NewNullLogger()
+	}
+	if o.Reel == nil {
+		o.Reel = ReelOf
 	}
 	if o.Step == nil {
 		o.Step = func(string) {}

@@ -41,6 +41,7 @@ type request struct {
 	lease     *lease          // while queued: who works on it
 	attempts  int             // that were begun and failed
 	returns   int             // into the queue
+	plans     int             // of a read: in which it was while its volume was being read
 	veto      []catalog.Label // volumes that failed it
 	turn      *wire.Turn      // who expects its client
 	told      time.Time       // when the client was last told of turn; zero: not yet
@@ -104,6 +105,9 @@ func (l *Library) submit(r *request) {
 		r.state = accepting // it is not in the queue
 		l.finish(r, nil, wire.AsError(err, "accept", r.subject()))
 		return
+	}
+	if q.Kind == queue.Read {
+		l.replan(q.Volume)
 	}
 	l.attend(r)
 	r.notify()

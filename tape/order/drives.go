@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,18 @@ var (
 	// LTO9 is the half-height drive; the one of full height locates in 45 s on average.
 	LTO9 = Generation{"LTO-9", 18e12, 400e6, 280, 4, 65 * time.Second}
 )
+
+// Named finds a generation by its name, or by the media type of its cartridges as people write that: "LTO-9", "LTO9",
+// "lto9".
+func Named(name string) (Generation, bool) {
+	plain := func(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "")) }
+	for _, g := range []Generation{LTO5, LTO6, LTO7, LTO8, LTO9} {
+		if plain(g.Name) == plain(name) {
+			return g, true
+		}
+	}
+	return Generation{}, false
+}
 
 // Tape is a full cartridge of the generation with room for so many blocks, evenly in all its wraps, with Kinematic
 // costs. Where the drive tells the ends of its wraps, [NewTape] is better.

@@ -26,16 +26,22 @@ const attentions = 8
 // Greet asks whether the unit is ready until it has told every unit attention that stands from before this session, so
 // that the first command that matters is not lost to one. That the unit is not ready is no error.
 func (u *Unit) Greet(ctx context.Context) error {
-	for range attentions {
+	_, err := u.Attentions(ctx)
+	return err
+}
+
+// Attentions is Greet, and tells how many unit attentions there were: things that happened since the last command.
+func (u *Unit) Attentions(ctx context.Context) (int, error) {
+	for n := range attentions {
 		_, s, err := u.Do(ctx, "open", TestUnitReady(), nil, nil)
 		if err != nil {
-			return err
+			return n, err
 		}
 		if s == nil || s.Key != UnitAttention {
-			return nil
+			return n, nil
 		}
 	}
-	return &driver.Error{Op: "open", Outcome: driver.OutcomeUnitAttention, Sense: driver.Sense{Key: uint8(UnitAttention), Info: driver.Unknown}, Text: "the unit has attentions without end"}
+	return attentions, &driver.Error{Op: "open", Outcome: driver.OutcomeUnitAttention, Sense: driver.Sense{Key: uint8(UnitAttention), Info: driver.Unknown}, Text: "the unit has attentions without end"}
 }
 
 // Check is sense data with their bytes.

@@ -15,6 +15,10 @@ import (
 // Options may be left zero.
 type Options struct {
 	Timeout time.Duration // of one move or inventory; 10 min
+	// Fresh is for how long Inventory gives what the robot said before, unless it has told of anything since, like an opened
+	// door or a port that was used: 1 min; negative: not at all. What was moved behind the robot's back, as by another host,
+	// is seen after that time; Move looks at both places anew, always.
+	Fresh time.Duration
 }
 
 // robot is a driver.Changer.
@@ -23,6 +27,9 @@ type robot struct {
 	id     driver.Identity
 	caps   driver.ChangerCapabilities
 	at     scsi.Addresses
+	fresh  time.Duration
+	known  []driver.Element // what the robot said at the time seen; nil: nothing that could be relied upon
+	seen   time.Time
 	closed atomic.Bool
 }
 
@@ -34,7 +41,10 @@ const descriptor = 16 + 2*36 + 256
 
 // Open makes a robot over a transport to its logical unit, which the robot owns if there is no error.
 func Open(ctx context.Context, t scsi.Transport, o Options) (driver.Changer, error) {
-	r := &robot{u: scsi.NewUnit(t), caps: driver.ChangerCapabilities{Barcodes: true, Timeout: o.Timeout}}
+	r := &robot{u: scsi.NewUnit(t), caps: driver.ChangerCapabilities{Barcodes: true, Timeout: o.Timeout}, fresh: o.Fresh}
+	if r.fresh == 0 {
+		r.fresh = time.Minute
+	}
 	if err := r.u.Greet(ctx); err != nil {
 		return nil, err
 	}
@@ -93,32 +103,20 @@ func (r *robot) Inventory(ctx context.Context) ([]driver.Element, error) {
 	if err := r.open(op); err != nil {
 		return nil, err
 	}
-	if err := r.u.Greet(ctx); err != nil {
+	if err := r.attend(ctx); err != nil {
 		return nil, err
 	}
+	if r.known != nil && time.Since(r.seen) < r.fresh {
+		return slices.Clone(r.known), nil
+	}
+	r.known = nil
 	var all []driver.Element
-	for _, part := range []struct {
-		kind scsi.ElementKind
-		as   driver.ElementKind
-		at   scsi.Range
-	}{
-		{scsi.TransportElement, driver.Transport, r.at.Transport}, {scsi.SlotElement, driver.Slot, r.at.Slots},
-		{scsi.PortElement, driver.Port, r.at.Ports}, {scsi.DriveElement, driver.DriveBay, r.at.Drives},
-	} {
-		es, err := r.elements(ctx, part.kind, part.at)
+	for _, part := range r.parts() {
+		es, err := r.elements(ctx, part, part.at)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range es {
-			d := driver.Element{Kind: part.as, Address: e.Address, Drive: -1, Full: e.Full}
-			if e.Full {
-				d.Label = e.Label
-			}
-			if part.as == driver.DriveBay {
-				d.Drive = e.Address - part.at.First
-			}
-			all = append(all, d)
-		}
+		all = append(all, es...)
 	}
 	slices.SortFunc(all, func(a, b driver.Element) int { return a.Address - b.Address })
 	for i := 1; i < len(all); i++ {
@@ -126,17 +124,67 @@ func (r *robot) Inventory(ctx context.Context) ([]driver.Element, error) {
 			return nil, fail(op, driver.OutcomeHardware, "the robot tells of address %d twice", all[i].Address)
 		}
 	}
-	return all, nil
+	r.known, r.seen = all, time.Now()
+	return slices.Clone(all), nil
 }
 
-// elements asks for all elements of a kind. A robot that leaves some out, or tells of others, is believed in nothing.
-func (r *robot) elements(ctx context.Context, kind scsi.ElementKind, at scsi.Range) ([]scsi.Element, error) {
+// attend takes note of everything that happened since the last command. What was known of the elements is not relied upon then.
+func (r *robot) attend(ctx context.Context) error {
+	n, err := r.u.Attentions(ctx)
+	if n > 0 || err != nil {
+		r.known = nil
+	}
+	return err
+}
+
+// part is the elements of one kind.
+type part struct {
+	kind scsi.ElementKind
+	as   driver.ElementKind
+	at   scsi.Range
+}
+
+func (r *robot) parts() [4]part {
+	return [4]part{
+		{scsi.TransportElement, driver.Transport, r.at.Transport}, {scsi.SlotElement, driver.Slot, r.at.Slots},
+		{scsi.PortElement, driver.Port, r.at.Ports}, {scsi.DriveElement, driver.DriveBay, r.at.Drives},
+	}
+}
+
+// element is one of a part as drivers tell it.
+func (p part) element(e scsi.Element) driver.Element {
+	d := driver.Element{Kind: p.as, Address: e.Address, Drive: -1, Full: e.Full}
+	if e.Full {
+		d.Label = e.Label
+	}
+	if p.as == driver.DriveBay {
+		d.Drive = e.Address - p.at.First
+	}
+	return d
+}
+
+// place asks for one element; an address that the robot does not have is OutcomeIllegalRequest.
+func (r *robot) place(ctx context.Context, address int) (driver.Element, error) {
+	for _, p := range r.parts() {
+		if address >= p.at.First && address < p.at.First+p.at.Count {
+			es, err := r.elements(ctx, p, scsi.Range{First: address, Count: 1})
+			if err != nil {
+				return driver.Element{}, err
+			}
+			return es[0], nil
+		}
+	}
+	return driver.Element{}, fail("move", driver.OutcomeIllegalRequest, "the robot has no address %d", address)
+}
+
+// elements asks for the elements of a part in a range. A robot that leaves some out, or tells of others, is believed in nothing.
+func (r *robot) elements(ctx context.Context, p part, at scsi.Range) ([]driver.Element, error) {
 	const op = "inventory"
-	all := make([]scsi.Element, 0, min(at.Count, 1<<16))
+	all := make([]driver.Element, 0, min(at.Count, 1<<16))
 	for next := at.First; next < at.First+at.Count; {
 		want := min(at.First+at.Count-next, most)
 		in := make([]byte, 16+want*descriptor)
-		n, c, err := r.u.Do(ctx, op, scsi.ReadElementStatus(kind, next, want, len(in), false), nil, in)
+		n, c, err := r.u.Do(ctx, op, scsi.ReadElementStatus(p.kind, next, want, len(in), false), nil, in)
 		if err != nil {
 			return nil, err
 		}
@@ -150,11 +198,11 @@ func (r *robot) elements(ctx context.Context, kind scsi.ElementKind, at scsi.Ran
 		got := 0
 		for _, e := range es {
 			switch {
-			case e.Kind != kind || e.Address < next || e.Address >= at.First+at.Count:
+			case got == want: // more than were asked for: they are asked for again, or not wanted
+			case e.Kind != p.kind || e.Address < next || e.Address >= at.First+at.Count:
 				return nil, fail(op, driver.OutcomeHardware, "asked for elements from %d on, the robot tells of address %d", next, e.Address)
-			case got == want: // more than were asked for: they are asked for again
 			default:
-				all = append(all, e)
+				all = append(all, p.element(e))
 				got++
 			}
 		}
@@ -172,27 +220,44 @@ func (r *robot) Move(ctx context.Context, from, to int) error {
 	if err := r.open(op); err != nil {
 		return err
 	}
+	if err := r.attend(ctx); err != nil {
+		return err
+	}
 	// What is wrong with a request is found out here: robots differ in what they look at first, and in what they say.
-	es, err := r.Inventory(ctx)
+	src, err := r.place(ctx, from)
 	if err != nil {
 		return err
 	}
-	src, dst := find(es, from), find(es, to)
+	dst, err := r.place(ctx, to)
+	if err != nil {
+		return err
+	}
 	switch {
-	case src == nil || dst == nil:
-		return fail(op, driver.OutcomeIllegalRequest, "address %d or %d", from, to)
 	case from == to:
 		return nil
 	case !src.Full:
-		return fail(op, driver.OutcomeNoMedium, "address %d is empty", from)
+		err = fail(op, driver.OutcomeNoMedium, "address %d is empty", from)
 	case dst.Full:
-		return fail(op, driver.OutcomeFull, "address %d is full", to)
+		err = fail(op, driver.OutcomeFull, "address %d is full", to)
 	}
+	if err != nil {
+		r.known = nil // it said otherwise, or the caller would not ask
+		return err
+	}
+	known := r.known
+	r.known = nil
 	_, c, err := r.u.Do(ctx, op, scsi.MoveMedium(r.at.Transport.First, from, to), nil, nil)
-	if err == nil && c != nil && c.Key != scsi.RecoveredError && c.Key != scsi.NoSense {
-		err = c.Error(op)
+	switch {
+	case err != nil:
+		return err
+	case c != nil && c.Key != scsi.RecoveredError && c.Key != scsi.NoSense:
+		return c.Error(op)
 	}
-	return err
+	if s, d := find(known, from), find(known, to); s != nil && d != nil {
+		d.Full, d.Label, s.Full, s.Label = true, src.Label, false, ""
+		r.known = known
+	}
+	return nil
 }
 
 func find(es []driver.Element, address int) *driver.Element {

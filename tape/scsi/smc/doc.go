@@ -7,8 +7,8 @@
 //	r, err := smc.Open(ctx, s, smc.Options{})
 //
 // Drives are numbered from 0 in the order of their addresses. Element status is asked for one kind at a time, because robots
-// are known that garble several, and nothing of it is kept from one call to the next: doors are opened and cartridges moved by
-// hand. An attention before an inventory is such a sign and is absorbed; before a move it is an error, and the caller looks again.
+// are known that garble several. Inventory remembers it for Options.Fresh, until the robot tells of an attention: a door was
+// opened, a port used. A move is not made on memory: it asks for its two places first.
 //
 // A cartridge that a drive holds is refused by the robot, if the drive has prevented its removal, as package ssc has it do.
 // A second host is kept out by nobody.

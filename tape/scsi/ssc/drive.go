@@ -70,35 +70,49 @@ func fail(op string, o driver.Outcome, format string, args ...any) error {
 	return &driver.Error{Op: op, Outcome: o, Sense: driver.Sense{Info: driver.Unknown}, Text: fmt.Sprintf(format, args...)}
 }
 
-// abilities finds out whether the drive knows positions and can locate. A drive that does not know a command says so
-// whether a cartridge is loaded or not.
+// abilities finds out whether the drive knows positions and can locate.
 func (d *drive) abilities(ctx context.Context) error {
-	position := func(cdb []byte, n int, parse func([]byte) (scsi.Position, error)) (bool, error) {
-		in := make([]byte, n)
-		n, c, err := d.u.Do(ctx, "open", cdb, nil, in)
-		switch {
-		case err != nil:
-			return false, err
-		case c != nil: // not without a cartridge, or never
-			return c.Key != scsi.IllegalRequest, nil
-		}
-		p, err := parse(in[:n])
-		return err == nil && p.BlockKnown, nil // one that answers and does not know never will
+	short, sure, err := d.knows(ctx, scsi.ReadPosition(), 20, scsi.ParsePosition)
+	if err == nil && !sure {
+		// Without a cartridge nobody knows a position. A drive that can locate will; one that cannot says so at once,
+		// while the list of its commands is not to be believed: one is known that lists all there are.
+		var c *scsi.Check
+		_, c, err = d.u.Do(ctx, "open", scsi.Locate(0), nil, nil)
+		short = c == nil || c.Key != scsi.IllegalRequest
 	}
-	short, err := position(scsi.ReadPosition(), 20, scsi.ParsePosition)
 	if err != nil || !short { // then the long form, which has fewer ways to say so, is not to be trusted
 		return err
 	}
-	if d.long, err = position(scsi.ReadPositionLong(), 32, scsi.ParsePositionLong); err != nil {
-		return err
-	}
-	d.caps.ReportsPosition, d.caps.ReportsFile, d.caps.ReportsBuffer = true, d.long, !d.long
-	if d.wide, err = d.supports(ctx, 0x92, d.long); err != nil {
+	if d.wide, err = d.supports(ctx, 0x92, true); err != nil {
 		return err
 	}
 	narrow, err := d.supports(ctx, 0x2b, true)
+	if err != nil {
+		return err
+	}
+	if d.long, sure, err = d.knows(ctx, scsi.ReadPositionLong(), 32, scsi.ParsePositionLong); err != nil {
+		return err
+	}
+	// LOCATE(16) and the long form came with the same standard: what of the two a drive cannot tell is as the other.
+	d.long = d.long || !sure && d.wide
+	d.wide = d.wide && d.long
+	d.caps.ReportsPosition, d.caps.ReportsFile, d.caps.ReportsBuffer = true, d.long, !d.long
 	d.caps.LocatesByBlock = d.wide || narrow
-	return err
+	return nil
+}
+
+// knows tells whether the drive answers a form of READ POSITION with a position; it is not sure if the drive cannot say just now.
+func (d *drive) knows(ctx context.Context, cdb []byte, n int, parse func([]byte) (scsi.Position, error)) (yes, sure bool, err error) {
+	in := make([]byte, n)
+	n, c, err := d.u.Do(ctx, "open", cdb, nil, in)
+	switch {
+	case err != nil:
+		return false, false, err
+	case c != nil:
+		return false, c.Key == scsi.IllegalRequest, nil
+	}
+	p, err := parse(in[:n])
+	return err == nil && p.BlockKnown, true, nil // one that answers and does not know never will
 }
 
 // supports asks for a command by its code. A drive that cannot be asked is taken to be as the others of its kind are.

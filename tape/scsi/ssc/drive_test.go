@@ -103,6 +103,26 @@ func outcomeOf(t testing.TB, err error) driver.Outcome {
 	return e.Outcome
 }
 
+// What a drive can do does not depend on whether a cartridge was in it when it was opened: one that says nothing of
+// positions without a cartridge knows them if it can locate.
+func TestAbilitiesOfAnEmptyDrive(t *testing.T) {
+	empty := answer{sense: sense(2, 0, 0x3a, 0, 0)}
+	for locates, answer2b := range map[bool]answer{true: empty, false: {sense: sense(5, 0, 0x20, 0, 0)}} {
+		is := is.New(t)
+		u := &unit{answers: map[byte][]answer{}}
+		u.give(0x00, empty)
+		u.give(0x34, empty, empty)
+		u.give(0x2b, answer2b)
+		d, err := ssc.Open(t.Context(), u, ssc.Options{})
+		is.NoErr(err)
+		_, caps, err := d.Identify(t.Context())
+		is.NoErr(err)
+		is.Equal(caps.ReportsPosition, locates)
+		is.Equal(caps.ReportsFile, locates)
+		is.Equal(caps.LocatesByBlock, locates)
+	}
+}
+
 func TestIdentify(t *testing.T) {
 	is := is.New(t)
 	u := &unit{answers: map[byte][]answer{}}

@@ -106,24 +106,40 @@ func (r *Robot) Inventory(ctx context.Context) ([]driver.Element, error) {
 	return es, err
 }
 
-// do carries out one order when its turn has come. A changer whose plugin died before the
-// order is replaced by a new one once; what was lost in the middle of an order is reported.
+// do carries out one order when its turn has come. Every order looks where things are before it moves anything, so one that
+// ended because the way to the robot was lost, before it or in the middle, is carried out once more over a new one. A
+// robot that does not answer in time is not asked again.
 func (r *Robot) do(ctx context.Context, name string, order func(*tape.Changer) error) error {
 	if err := r.turn.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("changer: %s: %w", name, err)
 	}
 	defer r.turn.Release(1)
+	lost, err := r.try(ctx, name, order)
+	if lost && ctx.Err() == nil {
+		_, err = r.try(ctx, name, order)
+	}
+	return err
+}
+
+// try carries out an order over the changer that is open, or opened for it; lost tells that this one is of no use any more.
+func (r *Robot) try(ctx context.Context, name string, order func(*tape.Changer) error) (lost bool, err error) {
 	c, err := r.changer(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	r.opts.Step("changer: before " + name)
 	err = order(c)
 	r.opts.Step("changer: after " + name)
-	if errors.Is(err, tape.ErrGone) || errors.Is(err, tape.ErrTimeout) {
+	if err == nil {
+		return false, nil
+	}
+	var told *driver.Error // and not just the caller's patience
+	unknown := errors.As(err, &told) && told.Outcome == driver.OutcomeUnknown && ctx.Err() == nil
+	lost = unknown || errors.Is(err, tape.ErrGone)
+	if lost || errors.Is(err, tape.ErrTimeout) {
 		r.drop(c)
 	}
-	return err
+	return lost, err
 }
 
 func (r *Robot) changer(ctx context.Context) (*tape.Changer, error) {

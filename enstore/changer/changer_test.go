@@ -100,16 +100,69 @@ func TestManyOrdersAtOnce(t *testing.T) {
 	is.Equal(inDrive(t, r, 0), "")
 }
 
-func TestAChangerWhoseProcessDiedIsOpenedAgain(t *testing.T) {
+// An order during which the way to the robot was lost is carried out over a new one, once.
+func TestAChangerThatWasLostIsOpenedAgain(t *testing.T) {
+	for name, rules := range map[string][]faulty.Rule{
+		"before a move":   {{Op: faulty.Move, Outcome: driver.OutcomeGone}, {Op: faulty.Inventory, From: 2, Outcome: driver.OutcomeGone}},
+		"behind a move":   {{Op: faulty.Move, Outcome: driver.OutcomeUnknown, Done: true}, {Op: faulty.Inventory, From: 2, Outcome: driver.OutcomeUnknown}},
+		"in an inventory": {{Op: faulty.Inventory, Outcome: driver.OutcomeUnknown}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			lib := library(t, 1, "VO0001")
+			open, n := opens(lib, rules)
+			r := changer.New(open, nil)
+			defer r.Close()
+			is.NoErr(r.Mount(t.Context(), "VO0001", 0))
+			is.Equal(*n, 2)
+			is.Equal(inDrive(t, r, 0), "VO0001")
+		})
+	}
 	is := is.New(t)
-	lib := library(t, 1, "VO0001")
-	open, n := opens(lib, []faulty.Rule{{Op: faulty.Move, Outcome: driver.OutcomeGone}})
+	gone := []faulty.Rule{{Op: faulty.Inventory, Outcome: driver.OutcomeGone}}
+	open, n := opens(library(t, 1, "VO0001"), gone, gone)
 	r := changer.New(open, nil)
 	defer r.Close()
-	err := r.Mount(t.Context(), "VO0001", 0)
-	is.True(errors.Is(err, tape.ErrGone))
-	is.NoErr(r.Mount(t.Context(), "VO0001", 0))
+	is.True(errors.Is(r.Mount(t.Context(), "VO0001", 0), tape.ErrGone)) // twice is not chance
 	is.Equal(*n, 2)
+	is.NoErr(r.Mount(t.Context(), "VO0001", 0))
+	is.Equal(*n, 3)
+}
+
+// slow does its first inventory only when that is given up.
+type slow struct {
+	driver.Changer
+	begun chan struct{}
+	once  sync.Once
+}
+
+func (s *slow) Inventory(ctx context.Context) (es []driver.Element, err error) {
+	s.once.Do(func() {
+		close(s.begun)
+		<-ctx.Done()
+		err = ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Changer.Inventory(ctx)
+}
+
+// A caller that loses patience is no sign that the robot is lost.
+func TestAnOrderThatIsCutOffKeepsTheChanger(t *testing.T) {
+	is := is.New(t)
+	s := &slow{Changer: library(t, 1, "VO0001").Changer(), begun: make(chan struct{})}
+	opened := 0
+	r := changer.New(func(ctx context.Context) (*tape.Changer, error) {
+		opened++
+		return tape.NewChanger(ctx, s, nil)
+	}, nil)
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-s.begun; cancel() }()
+	is.True(errors.Is(r.Mount(ctx, "VO0001", 0), context.Canceled))
+	is.NoErr(r.Mount(t.Context(), "VO0001", 0))
+	is.Equal(opened, 1)
 }
 
 func TestARobotThatCannotBeOpened(t *testing.T) {

@@ -224,8 +224,12 @@ func (m *Mover) Run(ctx context.Context) error {
 			m.log.Warn("no lease", "error", err, "again_in", wait)
 			continue
 		}
+		files := m.Stats().Files
 		if err := m.work(ctx, lease); err != nil {
 			m.log.Warn("lease ended with an error", "volume", lease.Grant.Volume.Label, "error", err)
+			if m.Stats().Files > files {
+				wait = 0 // it was of use, so this is the first failure
+			}
 			if tape.VerdictOf(err).Fault != tape.FaultVolume { // else the drive is as good as before
 				wait = backoff(wait)
 				continue

@@ -51,13 +51,17 @@ func TestMountThatFailedAndCameNoneTheLess(t *testing.T) {
 	is := is.New(t)
 	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001", "VO0002")
 	r.halt()
-	first := true
+	faults := [][]faulty.Rule{ // of the robot as it is opened first, and then
+		{{Op: faulty.Move, Done: true, Outcome: driver.OutcomeGone}, {Op: faulty.Inventory, From: 2, Outcome: driver.OutcomeGone}},
+		{{Op: faulty.Inventory, Outcome: driver.OutcomeGone}},
+	}
 	r.hand = func(c driver.Changer) driver.Changer {
-		if !first {
+		if len(faults) == 0 {
 			return c
 		}
-		first = false
-		return faulty.Changer(c, faulty.Rule{Op: faulty.Move, Done: true, Outcome: driver.OutcomeGone}, faulty.Rule{Op: faulty.Inventory, From: 2, Outcome: driver.OutcomeGone})
+		c = faulty.Changer(c, faults[0]...)
+		faults = faults[1:]
+		return c
 	}
 	r.start(mover.FlushPolicy{})
 	out, rel := r.write(family, patterns(100), nil)

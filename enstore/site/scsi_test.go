@@ -19,14 +19,21 @@ import (
 // scsiSite is a site whose drives and robot are those of an iSCSI target.
 func scsiSite(t *testing.T, lib *scsitest.TGT) (dir string) {
 	t.Helper()
+	dir = t.TempDir()
+	scsiSiteFile(t, dir, lib, 0, 1)
+	return dir
+}
+
+// scsiSiteFile writes the site file of a site that uses these drives.
+func scsiSiteFile(t *testing.T, dir string, lib *scsitest.TGT, drives ...int) {
+	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "name = \"enstore\"\nbrand = \"ENST\"\n[robot.robot0]\nplugin = \"robot-scsi\"\nconfig = { portal = %q, target = %q, lun = %d }\n", lib.Portal, lib.Target, lib.Robot)
-	for n, lun := range lib.Drives {
+	for _, n := range drives {
+		lun := lib.Drives[n]
 		fmt.Fprintf(&b, "[drive.drive%d]\nplugin = \"drive-scsi\"\nrobot = \"robot0\"\nnumber = %d\nlibraries = [\"tapes\"]\nconfig = { portal = %q, target = %q, lun = %d }\n", n, n, lib.Portal, lib.Target, lun)
 	}
-	dir = t.TempDir()
 	is.New(t).NoErr(os.WriteFile(filepath.Join(dir, site.FileName), []byte(b.String()), 0o600))
-	return dir
 }
 
 // The main job on drives and a robot that others wrote: files go to tape and come back, over several volumes and openings
@@ -55,27 +62,30 @@ func TestMainJobOnTGT(t *testing.T) {
 		}
 		is.NoErr(s.Close())
 	}
-	s, err := site.Open(t.Context(), dir, nil)
-	is.NoErr(err)
-	volumes := map[catalog.Label]bool{}
-	for key, want := range files {
-		rec, err := s.Client().Stat(t.Context(), key)
+	for _, drive := range []int{1, 0} { // alone: so every volume is read in both
+		scsiSiteFile(t, dir, lib, drive)
+		s, err := site.Open(t.Context(), dir, nil)
 		is.NoErr(err)
-		volumes[rec.Volume] = true
-		to := filepath.Join(t.TempDir(), "copy")
-		_, err = s.Client().GetFile(t.Context(), key, to, enstore.GetOptions{})
-		is.NoErr(err)
-		got, err := os.ReadFile(to)
-		is.NoErr(err)
-		is.True(bytes.Equal(got, want))
+		volumes := map[catalog.Label]bool{}
+		for key, want := range files {
+			rec, err := s.Client().Stat(t.Context(), key)
+			is.NoErr(err)
+			volumes[rec.Volume] = true
+			to := filepath.Join(t.TempDir(), "copy")
+			_, err = s.Client().GetFile(t.Context(), key, to, enstore.GetOptions{})
+			is.NoErr(err)
+			got, err := os.ReadFile(to)
+			is.NoErr(err)
+			is.True(bytes.Equal(got, want))
+		}
+		is.True(len(volumes) >= 2) // families do not mix
+		mounts := int64(0)
+		for _, d := range s.Stats().Drives {
+			mounts += d.Mounts
+		}
+		is.True(mounts >= int64(len(volumes)))
+		is.NoErr(s.Close())
 	}
-	is.True(len(volumes) >= 2) // families do not mix
-	mounts := int64(0)
-	for _, d := range s.Stats().Drives {
-		mounts += d.Mounts
-	}
-	is.True(mounts >= 2)
-	is.NoErr(s.Close())
 }
 
 func source(t *testing.T, b []byte) string {

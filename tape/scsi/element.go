@@ -75,6 +75,7 @@ func ParseElements(b []byte) ([]Element, error) {
 		return nil, malformed("element status", len(b), "no header")
 	}
 	var all []Element
+	labels := string(b) // once, for all
 	for at := 8; at+8 <= len(b); {
 		h := b[at : at+8]
 		kind := ElementKind(h[0] & 0xf)
@@ -91,11 +92,11 @@ func ParseElements(b []byte) ([]Element, error) {
 			all = make([]Element, 0, (end-at)/size+1)
 		}
 		for at < end {
-			d := b[at:min(end, at+size)]
+			d, t := b[at:min(end, at+size)], labels[at:min(end, at+size)]
 			if len(d) < 4 {
 				return all, nil // cut off
 			}
-			all = append(all, parseElement(kind, h[1], d))
+			all = append(all, parseElement(kind, h[1], d, t))
 			at += size
 		}
 		at = end
@@ -103,7 +104,8 @@ func ParseElements(b []byte) ([]Element, error) {
 	return all, nil
 }
 
-func parseElement(kind ElementKind, flags byte, d []byte) Element {
+// parseElement decodes a descriptor; t is the same bytes, for its texts.
+func parseElement(kind ElementKind, flags byte, d []byte, t string) Element {
 	e := Element{
 		Kind: kind, Address: int(binary.BigEndian.Uint16(d)),
 		Full: d[2]&0x01 != 0, Except: d[2]&0x04 != 0, Access: d[2]&0x08 != 0 || kind == TransportElement, Import: d[2]&0x02 != 0 && kind == PortElement,
@@ -117,7 +119,7 @@ func parseElement(kind ElementKind, flags byte, d []byte) Element {
 	at := 12
 	if flags&0x80 != 0 { // a primary volume tag: 32 characters of label, the rest is of no use here
 		if len(d) >= at+32 && e.Full {
-			e.Label = text(d[at : at+32])
+			e.Label = clean(t[at : at+32])
 		}
 		at += 36
 	}
@@ -125,7 +127,7 @@ func parseElement(kind ElementKind, flags byte, d []byte) Element {
 		at += 36
 	}
 	if len(d) >= at+4 && d[at+3] > 0 {
-		e.Identity = text(d[at+4 : min(len(d), at+4+int(d[at+3]))])
+		e.Identity = clean(t[at+4 : min(len(d), at+4+int(d[at+3]))])
 	}
 	return e
 }

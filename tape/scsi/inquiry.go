@@ -50,36 +50,37 @@ func ParseInquiry(b []byte) (InquiryData, error) {
 }
 
 // text is a field of ASCII, left-justified and filled with blanks or NULs. Every other byte that is not for print becomes '?'.
-func text(b []byte) string {
-	blank := func(c byte) bool { return c == ' ' || c == 0 }
-	for len(b) > 0 && blank(b[len(b)-1]) {
-		b = b[:len(b)-1]
+func text(b []byte) string { return clean(string(b)) }
+
+// clean is text of a string, of which it is a part if it need not be changed.
+func clean(s string) string {
+	for len(s) > 0 && blank(s[len(s)-1]) {
+		s = s[:len(s)-1]
 	}
-	for len(b) > 0 && blank(b[0]) {
-		b = b[1:]
+	for len(s) > 0 && blank(s[0]) {
+		s = s[1:]
 	}
-	s := string(b)
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
-			return printable(b)
+			return printable(s)
 		}
 	}
 	return s
 }
 
-func printable(b []byte) string {
-	out := make([]byte, len(b))
+func blank(c byte) bool { return c == ' ' || c == 0 }
+
+func printable(s string) string {
+	b := []byte(s)
 	for i, c := range b {
 		switch {
 		case c == 0:
-			out[i] = ' '
+			b[i] = ' '
 		case c < ' ' || c > '~':
-			out[i] = '?'
-		default:
-			out[i] = c
+			b[i] = '?'
 		}
 	}
-	return string(out)
+	return string(b)
 }
 
 // page checks the header of a page of vital product data and returns what it holds.

@@ -283,7 +283,7 @@ func (c *Changer) wrap(op, volume string, err error) error {
 	e := &Error{Op: op, Drive: c.name, Volume: volume, Position: unknown, Verdict: VerdictOf(err), Err: err}
 	for _, known := range []error{ErrNotFound, ErrDriveFull, ErrInOtherDrive, ErrNoSlot, ErrDuplicate} {
 		if errors.Is(err, known) && e.Verdict == (Verdict{}) {
-			e.Verdict.Fault = FaultRequest
+			e.Verdict = Verdict{Fault: FaultRequest, Do: MendRequest}
 		}
 	}
 	return e

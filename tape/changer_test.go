@@ -61,7 +61,7 @@ func TestMountAndDismount(t *testing.T) {
 	is.True(errors.Is(c.Mount(t.Context(), "VO0002", 0), tape.ErrInOtherDrive))
 	err := c.Mount(t.Context(), "VO0001", 1)
 	is.True(errors.Is(err, tape.ErrDriveFull))
-	is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultRequest})
+	is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultRequest, Do: tape.MendRequest})
 
 	is.True(errors.Is(c.Dismount(t.Context(), "VO0002", 0), tape.ErrInOtherDrive))
 	is.True(errors.Is(c.Dismount(t.Context(), "VO0009", 1), tape.ErrDriveFull))
@@ -105,7 +105,7 @@ func TestHeldCartridge(t *testing.T) {
 	moves := dev.Calls(faulty.Move)
 	err := c.Dismount(t.Context(), "VO0001", 0)
 	is.True(errors.Is(err, tape.ErrHeld))
-	is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultDrive})
+	is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultDrive, Do: tape.Retry})
 	is.Equal(dev.Calls(faulty.Move), moves)
 	is.NoErr(l.Unload(t.Context()))
 	dev.Add(faulty.Rule{Op: faulty.Move, Nth: 1, Outcome: driver.OutcomeHeld})

@@ -45,7 +45,7 @@ func TestLocateFileThatIsNotThere(t *testing.T) {
 		is.NoErr(l.LocateFile(t.Context(), 1))
 		is.Equal(get(t, l), "ab|")
 		err := l.LocateFile(t.Context(), -1)
-		is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultRequest, Permanent: true})
+		is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultRequest, Permanent: true, Do: tape.MendRequest})
 	})
 }
 
@@ -165,7 +165,7 @@ func TestDeferredErrorEndsWriting(t *testing.T) {
 			put(t, l, "bcd")
 			_, err := l.Sync(t.Context())
 			is.True(errors.Is(err, tape.ErrMedium))
-			is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultVolume, Permanent: true})
+			is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultVolume, Permanent: true, Do: tape.ReadOnly})
 			is.NoErr(l.Err())
 			is.True(l.WriteErr() != nil)
 			_, err = l.WriteBlock(t.Context(), []byte("e"))
@@ -294,7 +294,7 @@ func TestEndOfMedium(t *testing.T) {
 	is.True(warned)
 	is.Equal(n, int64(6))
 	is.True(errors.Is(err, tape.ErrEndOfMedium))
-	is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultVolume, Permanent: true})
+	is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultVolume, Permanent: true, Do: tape.OtherVolume})
 	is.Equal(sync(t, l), tape.Position{Block: 6, File: 0}) // what was taken stands
 	is.Equal(d.Stats().BytesWritten, int64(90))
 }
@@ -305,7 +305,7 @@ func TestBlockLimits(t *testing.T) {
 	l := load(t, d)
 	for _, n := range []int{0, 9, 21} {
 		_, err := l.WriteBlock(t.Context(), make([]byte, n))
-		is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultRequest, Permanent: true})
+		is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultRequest, Permanent: true, Do: tape.MendRequest})
 	}
 	_, err := l.WriteBlock(t.Context(), make([]byte, 20))
 	is.NoErr(err)

@@ -13,35 +13,37 @@ import (
 )
 
 func TestJudge(t *testing.T) {
-	request := tape.Verdict{Fault: tape.FaultRequest, Permanent: true}
-	brokenDrive := tape.Verdict{Fault: tape.FaultDrive, Permanent: true}
-	otherDrive := tape.Verdict{Fault: tape.FaultDrive}
-	badVolume := tape.Verdict{Fault: tape.FaultVolume, Permanent: true}
-	otherTry := tape.Verdict{Fault: tape.FaultVolume}
-	nobody := tape.Verdict{}
+	request := tape.Verdict{Fault: tape.FaultRequest, Permanent: true, Do: tape.MendRequest}
+	brokenDrive := tape.Verdict{Fault: tape.FaultDrive, Permanent: true, Do: tape.StopDrive}
+	otherDrive := tape.Verdict{Fault: tape.FaultDrive, Do: tape.OtherDrive}
+	otherTry := tape.Verdict{Fault: tape.FaultVolume, Do: tape.OtherDrive}
+	badVolume := func(do tape.Advice) tape.Verdict {
+		return tape.Verdict{Fault: tape.FaultVolume, Permanent: true, Do: do}
+	}
+	nobody := tape.Verdict{Do: tape.Retry}
 	for _, c := range []struct {
 		o              driver.Outcome
 		key, asc, ascq uint8
 		want           tape.Verdict
 	}{
-		{driver.OutcomeMedium, 3, 0x0c, 0, badVolume},
+		{driver.OutcomeMedium, 3, 0x0c, 0, badVolume(tape.ReadOnly)},
 		{driver.OutcomeMedium, 3, 0x11, 0, otherTry},
 		{driver.OutcomeMedium, 0, 0, 0, otherTry},
 		{driver.OutcomeMedium, 3, 0x30, 3, request},
-		{driver.OutcomeMedium, 3, 0x30, 1, badVolume},
-		{driver.OutcomeMedium, 3, 0x00, 0x17, otherDrive},
+		{driver.OutcomeMedium, 3, 0x30, 1, badVolume(tape.OtherDrive)},
+		{driver.OutcomeMedium, 3, 0x00, 0x17, tape.Verdict{Fault: tape.FaultDrive, Do: tape.CleanDrive}},
 		{driver.OutcomeHardware, 4, 0x44, 0, brokenDrive},
-		{driver.OutcomeHardware, 4, 0x53, 0, tape.Verdict{Permanent: true}},
+		{driver.OutcomeHardware, 4, 0x53, 0, tape.Verdict{Permanent: true, Do: tape.StopDrive}},
 		{driver.OutcomeHardware, 4, 8, 1, otherDrive},
 		{driver.OutcomeHardware, 0, 0, 0, brokenDrive},
-		{driver.OutcomeWriteProtected, 7, 0x27, 0, badVolume},
+		{driver.OutcomeWriteProtected, 7, 0x27, 0, badVolume(tape.OtherVolume)},
 		{driver.OutcomeIllegalRequest, 7, 0x74, 0x71, request},
 		{driver.OutcomeUnitAttention, 6, 0x29, 0, nobody},
-		{driver.OutcomeEndOfMedium, 0xd, 0, 2, badVolume},
+		{driver.OutcomeEndOfMedium, 0xd, 0, 2, badVolume(tape.OtherVolume)},
 		{driver.OutcomeTimeout, 0, 0, 0, otherDrive},
-		{driver.OutcomeGone, 3, 0x0c, 0, otherDrive}, // the process died, whatever sense was left lying about
+		{driver.OutcomeGone, 3, 0x0c, 0, tape.Verdict{Fault: tape.FaultDrive, Do: tape.Retry}}, // the process died, whatever sense was left lying about
 		{driver.OutcomeUnknown, 0, 0, 0, nobody},
-		{driver.Outcome(200), 0, 0, 0, nobody},
+		{driver.Outcome(200), 0, 0, 0, tape.Verdict{}},
 	} {
 		t.Run(fmt.Sprintf("%v %x/%02x/%02x", c.o, c.key, c.asc, c.ascq), func(t *testing.T) {
 			is := is.New(t)

@@ -182,7 +182,7 @@ func TestCheckEndOfATapeThatLostData(t *testing.T) {
 		sync(t, l)
 		_, err := l.CheckEnd(t.Context(), 3)
 		is.True(errors.Is(err, tape.ErrEndOfData))
-		is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultVolume, Permanent: true})
+		is.Equal(tape.VerdictOf(err), tape.Verdict{Fault: tape.FaultVolume, Permanent: true, Do: tape.NoAccess})
 	})
 }
 

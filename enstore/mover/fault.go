@@ -50,7 +50,7 @@ func faultOf(err error) wire.Fault {
 // hopeless tells that no drive will do better with this volume, so that its reads need not be tried again.
 func hopeless(err error) bool {
 	v := tape.VerdictOf(err)
-	return v.Fault == tape.FaultVolume && v.Permanent || errors.Is(err, tape.ErrNotFound)
+	return v.Fault == tape.FaultVolume && v.Permanent && v.Do != tape.OtherDrive || errors.Is(err, tape.ErrNotFound)
 }
 
 var (
@@ -69,7 +69,11 @@ func (m *Mover) disable(ctx context.Context, v catalog.Label, slot catalog.Slot,
 	if m.vol != nil {
 		at = m.vol.load.Position()
 	}
-	err := &inhibited{&tape.Error{Op: "check", Drive: m.opts.Drive, Volume: string(v), Position: at, Verdict: tape.Verdict{Fault: tape.FaultVolume, Permanent: true}, Err: why}}
+	do := tape.ReadOnly
+	if limit == catalog.NoAccess {
+		do = tape.NoAccess
+	}
+	err := &inhibited{&tape.Error{Op: "check", Drive: m.opts.Drive, Volume: string(v), Position: at, Verdict: tape.Verdict{Fault: tape.FaultVolume, Permanent: true, Do: do}, Err: why}}
 	return errors.Join(err, m.inhibit(ctx, v, slot, limit, why))
 }
 
@@ -93,8 +97,8 @@ func (m *Mover) inhibit(ctx context.Context, v catalog.Label, slot catalog.Slot,
 	return m.opts.Catalog.SetInhibit(context.WithoutCancel(ctx), v, slot, limit, "mover "+m.opts.Drive, sentence(why))
 }
 
-// accuse draws the conclusions from the error of a lease: a volume at fault is not written any more, and one that is so for
-// good is not touched any more, until somebody has looked at it. One that is merely full, or not in the robot, is left as it is.
+// accuse draws the conclusions from the error of a lease: a volume at fault is not written any more, and one that cannot
+// be read for good is not touched any more, until somebody has looked at it. One that is merely full, or not in the robot, is left as it is.
 func (m *Mover) accuse(ctx context.Context, lease wire.Lease, err error) {
 	v := tape.VerdictOf(err)
 	if _, done := errors.AsType[*inhibited](err); done || v.Fault != tape.FaultVolume || errors.Is(err, tape.ErrEndOfMedium) {
@@ -102,7 +106,7 @@ func (m *Mover) accuse(ctx context.Context, lease wire.Lease, err error) {
 	}
 	var e error
 	switch {
-	case lease.Kind == wire.ReadLease && v.Permanent:
+	case lease.Kind == wire.ReadLease && v.Do == tape.NoAccess:
 		e = m.inhibit(ctx, lease.Grant.Volume.Label, catalog.SystemAccess, catalog.NoAccess, err)
 	default:
 		e = m.suspect(ctx, lease, err)

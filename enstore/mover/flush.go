@@ -113,7 +113,7 @@ func (g *group) flushLocked(full bool) error {
 		return err
 	}
 	if at.File < g.end.File {
-		err := &tape.Error{Op: "flush", Drive: g.m.opts.Drive, Volume: g.volume(), Position: at, Verdict: tape.Verdict{Fault: tape.FaultDrive}, Err: fmt.Errorf("tape file %d expected: %w", g.end.File, tape.ErrPosition)}
+		err := &tape.Error{Op: "flush", Drive: g.m.opts.Drive, Volume: g.volume(), Position: at, Verdict: tape.Verdict{Fault: tape.FaultDrive, Do: tape.OtherDrive}, Err: fmt.Errorf("tape file %d expected: %w", g.end.File, tape.ErrPosition)}
 		g.failLocked(err)
 		return err
 	}

@@ -132,7 +132,7 @@ func (m *Mover) send(ctx context.Context, lease wire.Lease, a wire.Assignment, c
 	if !crc.Matches(file.Adler, r.Sum(), file.Size) {
 		return &wire.Error{Kind: wire.Checksum, Op: "get", Subject: file.Path,
 			Text: fmt.Sprintf("volume %s tape file %d: adler32 is %08x on tape, %08x in the catalogue", file.Volume, file.Location.File, r.Sum(), file.Adler),
-			Err:  &tape.Error{Op: "verify", Drive: m.opts.Drive, Volume: string(file.Volume), Position: m.vol.load.Position(), Verdict: tape.Verdict{Fault: tape.FaultVolume, Permanent: true}, Err: errChecksum}}
+			Err:  &tape.Error{Op: "verify", Drive: m.opts.Drive, Volume: string(file.Volume), Position: m.vol.load.Position(), Verdict: tape.Verdict{Fault: tape.FaultVolume, Permanent: true, Do: tape.NoAccess}, Err: errChecksum}}
 	}
 	ph.Stream = time.Since(t)
 	if err := c.Finish(file.Size, r.Sum()); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/matryer/is"
 
+	"github.com/enstore-go/sdk/tape"
 	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/tape/scsi"
 )
@@ -121,4 +122,34 @@ func FuzzParseSense(f *testing.F) {
 		}
 		_ = s.String()
 	})
+}
+
+// From bytes to a verdict nothing is allocated.
+func TestJudgingAllocatesNothing(t *testing.T) {
+	fixed := []byte{0xf0, 0, 3, 0, 0, 0, 5, 10, 0, 0, 0, 0, 0x11, 8, 0, 0, 0, 0}
+	descriptors := []byte{0x72, 3, 0x0c, 0, 0, 0, 0, 16, 0, 10, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 5, 4, 2, 0, 0x40}
+	for _, raw := range [][]byte{fixed, descriptors} {
+		n := testing.AllocsPerRun(100, func() { verdict, _ = judge(raw) })
+		is.New(t).Equal(n, 0.0)
+		is.New(t).Equal(verdict.Fault, tape.FaultVolume)
+	}
+}
+
+var verdict tape.Verdict
+
+func judge(raw []byte) (tape.Verdict, string) {
+	s, err := scsi.ParseSense(raw)
+	if err != nil {
+		return tape.Verdict{}, ""
+	}
+	return tape.Judge(s.Outcome(), s.Of(nil))
+}
+
+// BenchmarkJudge goes from sense data to a verdict; the goal is no allocation.
+func BenchmarkJudge(b *testing.B) {
+	raw := []byte{0xf0, 0, 3, 0, 0, 0, 5, 10, 0, 0, 0, 0, 0x11, 8, 0, 0, 0, 0}
+	b.ReportAllocs()
+	for b.Loop() {
+		verdict, _ = judge(raw)
+	}
 }

@@ -2,6 +2,7 @@ package scsi
 
 import (
 	"encoding/binary"
+	"math"
 	"strconv"
 )
 
@@ -12,6 +13,28 @@ func ReadAttributes(first uint16, n int) []byte {
 	binary.BigEndian.PutUint16(c[8:], first)
 	binary.BigEndian.PutUint32(c[10:], uint32(n))
 	return c
+}
+
+// WriteAttributes writes attributes of the host's own part of a cartridge's memory (SPC-5, 6.50, WRITE ATTRIBUTE): those of numbers
+// 0800h to 0BFFh. It returns the command and the parameters to be sent.
+func WriteAttributes(all ...Attribute) (cdb, out []byte) {
+	out = make([]byte, 4)
+	for _, a := range all {
+		out = binary.BigEndian.AppendUint16(out, a.ID)
+		format := byte(0)
+		if a.Text {
+			format = attributeFormatText
+		}
+		out = append(out, format)
+		v := a.Value[:min(len(a.Value), math.MaxUint16)]
+		out = binary.BigEndian.AppendUint16(out, uint16(len(v)))
+		out = append(out, v...)
+	}
+	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
+	cdb = make([]byte, 16)
+	cdb[0], cdb[1] = 0x8d, 1 // written through
+	binary.BigEndian.PutUint32(cdb[10:], uint32(len(out)))
+	return cdb, out
 }
 
 // Attributes of a cartridge (SPC-5, 7.4).

@@ -68,6 +68,17 @@ const MaxSpace = 1<<23 - 1
 // Space moves over n blocks or filemarks, backwards if n is negative (SSC-5, 6.11, SPACE(6)).
 func Space(what uint8, n int) []byte { return six(0x11, what, n) }
 
+// SpaceFar is Space for any number (SSC-5, 6.12, SPACE(16)).
+func SpaceFar(what uint8, n int64) []byte {
+	c := make([]byte, 16)
+	c[0], c[1] = 0x91, what&0xf
+	binary.BigEndian.PutUint64(c[4:], uint64(n))
+	return c
+}
+
+// Verify reads n blocks of the fixed length, or in variable mode one block of n bytes, without sending them (SSC-5, 6.13, VERIFY(6)).
+func Verify(n int, fixed bool) []byte { return six(0x13, flag(fixed), n) }
+
 // Rewind goes to the load point (SSC-5, 7.11). With immediate it returns when the motion has begun.
 func Rewind(immediate bool) []byte { return []byte{0x01, flag(immediate), 0, 0, 0, 0} }
 
@@ -106,6 +117,9 @@ func ReadPosition() []byte { return []byte{0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0} }
 // ReadPositionLong asks so in the long form of 32 bytes, which has the number of the tape file.
 func ReadPositionLong() []byte { return []byte{0x34, 6, 0, 0, 0, 0, 0, 0, 0, 0} }
 
+// ReadPositionExtended asks so in the extended form of 32 bytes, which has long numbers and what is in the buffer.
+func ReadPositionExtended() []byte { return []byte{0x34, 8, 0, 0, 0, 0, 0, 0, 32, 0} }
+
 // Position is where the tape stands. What is not known is not known: never 0.
 type Position struct {
 	LoadPoint    bool
@@ -116,7 +130,8 @@ type Position struct {
 	FileKnown    bool
 	File         uint64 // filemarks before it; the long form only
 	BufferKnown  bool
-	BufferBlocks uint32 // objects not yet on tape; the short form only
+	BufferBlocks uint32 // objects not yet on tape; the short and the extended form
+	BufferBytes  uint64 // bytes not yet on tape; the extended form only
 }
 
 // ParsePosition decodes the short form (SSC-5, table 65). Drives that do not know where they are say so by a bit.
@@ -148,6 +163,21 @@ func ParsePositionLong(b []byte) (Position, error) {
 	}
 	if unknown := b[0]&0x08 != 0; !unknown {
 		p.FileKnown, p.File = true, binary.BigEndian.Uint64(b[16:])
+	}
+	return p, nil
+}
+
+// ParsePositionExtended decodes the extended form (SSC-5, table 68).
+func ParsePositionExtended(b []byte) (Position, error) {
+	if len(b) < 32 {
+		return Position{}, malformed("position", len(b), "32 bytes are wanted")
+	}
+	p := Position{LoadPoint: b[0]&0x80 != 0, EndOfTape: b[0]&0x40 != 0, Partition: uint32(b[1])}
+	if unknown := b[0]&0x04 != 0; !unknown {
+		p.BlockKnown, p.Block = true, binary.BigEndian.Uint64(b[8:])
+	}
+	if unknown := b[0]&0x20 != 0; !unknown {
+		p.BufferKnown, p.BufferBlocks, p.BufferBytes = true, uint32(get24(b[5:])), binary.BigEndian.Uint64(b[24:])
 	}
 	return p, nil
 }

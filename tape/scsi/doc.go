@@ -19,6 +19,9 @@
 // ErrMalformed and says what is wrong and where, and allocates no more than a small multiple of its input.
 // Where known units break the standard, the decoder bears it and its comment says so.
 //
+// Persistent reservations, recommended access order, ends of wraps, logical block protection and encryption are here as codecs
+// with vectors from the standards. No unit that the tests can reach answers them, and nothing above relies on them.
+//
 // The package does no I/O, judges nothing (package tape does), and knows no device.
 //
 // References: SPC-5 (INCITS 502), SSC-5 (INCITS 503), SMC-3 (INCITS 484), SAM-5.

@@ -72,6 +72,11 @@ func (p *Program) Check(placeholders ...string) error {
 	return nil
 }
 
+// Uses tells whether an argument holds the placeholder.
+func (p *Program) Uses(name string) bool {
+	return slices.ContainsFunc(p.Args, func(a string) bool { return strings.Contains(a, "{"+name+"}") })
+}
+
 func braced(names []string) string {
 	if len(names) == 0 {
 		return "nothing"

@@ -22,23 +22,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// Package plugins tries the same without query.
 func TestKit(t *testing.T) {
-	for _, way := range []string{"inventory", "query"} {
-		t.Run(way, func(t *testing.T) {
-			drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
-				r := commandtest.New(t, 2, 4, "VO0001L8", "VO0002L8", "VO0003L8")
-				changes := map[string]any{}
-				if way == "query" {
-					changes["query"] = r.Query()
-				}
-				c := r.Config(t, changes)
-				return &drivertest.Robot{
-					Open: func() (driver.Changer, error) { return command.OpenChanger(t.Context(), c) },
-					Hold: r.Hold, Release: r.Release,
-				}
-			})
-		})
-	}
+	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+		r := commandtest.New(t, 2, 4, "VO0001L8", "VO0002L8", "VO0003L8")
+		c := r.Config(t, map[string]any{"query": r.Query()})
+		return &drivertest.Robot{
+			Open: func() (driver.Changer, error) { return command.OpenChanger(t.Context(), c) },
+			Hold: r.Hold, Release: r.Release,
+		}
+	})
 }
 
 func open(t *testing.T, r *commandtest.Robot, changes map[string]any) driver.Changer {

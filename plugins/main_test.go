@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
+	"github.com/enstore-go/sdk/tape/command/commandtest"
 	"github.com/enstore-go/sdk/tape/driver"
 )
 
@@ -25,6 +26,7 @@ var testPlugins = []Plugin{
 }
 
 func TestMain(m *testing.M) {
+	commandtest.Main()
 	// The race detector keeps a process for a second after its end, otherwise.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	if os.Getenv(envCookie) == cookie && os.Getenv(envName) == "fake" {

@@ -15,10 +15,14 @@ var _ driver.OpenChanger = OpenChanger
 //	target     its iSCSI name
 //	lun        the robot's logical unit
 //	initiator  our iSCSI name; default that of iscsi.Options
+//	rescan     true: have the robot look at every place anew, now; for re-inventories
 //
 // It fails with OutcomeConfig if a setting is wrong, or the unit is no robot.
 func OpenChanger(ctx context.Context, c driver.Config) (driver.Changer, error) {
-	var t iscsi.Settings
+	var t struct {
+		iscsi.Settings
+		Rescan bool `json:"rescan"`
+	}
 	if err := c.Decode(&t); err != nil {
 		return nil, err
 	}
@@ -26,7 +30,7 @@ func OpenChanger(ctx context.Context, c driver.Config) (driver.Changer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := Open(ctx, s, Options{})
+	r, err := Open(ctx, s, Options{Rescan: t.Rescan})
 	if err != nil {
 		_ = s.Close()
 		return nil, err

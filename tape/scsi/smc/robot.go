@@ -19,6 +19,7 @@ type Options struct {
 	// door or a port that was used: 1 min; negative: not at all. What was moved behind the robot's back, as by another host,
 	// is seen after that time; Move looks at both places anew, always.
 	Fresh time.Duration
+	Rescan  bool          // have the robot look at every place anew before Open returns, which may take many minutes
 }
 
 // robot is a driver.Changer.
@@ -41,10 +42,23 @@ const descriptor = 16 + 2*36 + 256
 
 // Open makes a robot over a transport to its logical unit, which the robot owns if there is no error.
 func Open(ctx context.Context, t scsi.Transport, o Options) (driver.Changer, error) {
-	r := &robot{u: scsi.NewUnit(t), caps: driver.ChangerCapabilities{Barcodes: true, Timeout: o.Timeout}, fresh: o.Fresh}
-	if r.fresh == 0 {
+	r, err := newRobot(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	r.caps.Timeout = o.Timeout
+	if r.fresh = o.Fresh; r.fresh == 0 {
 		r.fresh = time.Minute
 	}
+	if err := r.look(ctx, o.Rescan); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// newRobot asks a unit who it is and where its elements are.
+func newRobot(ctx context.Context, t scsi.Transport) (*robot, error) {
+	r := &robot{u: scsi.NewUnit(t), caps: driver.ChangerCapabilities{Barcodes: true}}
 	if err := r.u.Greet(ctx); err != nil {
 		return nil, err
 	}
@@ -61,22 +75,23 @@ func Open(ctx context.Context, t scsi.Transport, o Options) (driver.Changer, err
 	for _, p := range m.Pages { // what came before an error counts
 		if p.Page == scsi.PageElements && p.Sub == 0 {
 			if r.at, err = scsi.ParseAddresses(p); err == nil {
-				return r, r.look(ctx)
+				return r, nil
 			}
 		}
 	}
 	return nil, fail("open", driver.OutcomeHardware, "the robot does not tell where its elements are: %v", err)
 }
 
-// look has the robot find out what is where, if it says that it is not ready to tell.
-func (r *robot) look(ctx context.Context) error {
+// look has the robot find out what is where, if it says that it is not ready to tell, or it is to look anew.
+func (r *robot) look(ctx context.Context, anew bool) error {
 	_, err := r.Inventory(ctx)
-	if e, ok := errors.AsType[*driver.Error](err); !ok || e.Outcome != driver.OutcomeNotReady {
+	if e, ok := errors.AsType[*driver.Error](err); (!ok || e.Outcome != driver.OutcomeNotReady) && (err != nil || !anew) {
 		return err
 	}
 	if _, err := r.u.Must(ctx, "inventory", scsi.InitializeElementStatus(), nil, nil); err != nil {
 		return err
 	}
+	r.known = nil
 	_, err = r.Inventory(ctx)
 	return err
 }
@@ -111,12 +126,14 @@ func (r *robot) Inventory(ctx context.Context) ([]driver.Element, error) {
 	}
 	r.known = nil
 	var all []driver.Element
-	for _, part := range r.parts() {
-		es, err := r.elements(ctx, part, part.at)
+	for _, p := range r.parts() {
+		es, err := r.elements(ctx, p, p.at, false)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, es...)
+		for _, e := range es {
+			all = append(all, p.element(e))
+		}
 	}
 	slices.SortFunc(all, func(a, b driver.Element) int { return a.Address - b.Address })
 	for i := 1; i < len(all); i++ {
@@ -167,24 +184,25 @@ func (p part) element(e scsi.Element) driver.Element {
 func (r *robot) place(ctx context.Context, address int) (driver.Element, error) {
 	for _, p := range r.parts() {
 		if address >= p.at.First && address < p.at.First+p.at.Count {
-			es, err := r.elements(ctx, p, scsi.Range{First: address, Count: 1})
+			es, err := r.elements(ctx, p, scsi.Range{First: address, Count: 1}, false)
 			if err != nil {
 				return driver.Element{}, err
 			}
-			return es[0], nil
+			return p.element(es[0]), nil
 		}
 	}
 	return driver.Element{}, fail("move", driver.OutcomeIllegalRequest, "the robot has no address %d", address)
 }
 
-// elements asks for the elements of a part in a range. A robot that leaves some out, or tells of others, is believed in nothing.
-func (r *robot) elements(ctx context.Context, p part, at scsi.Range) ([]driver.Element, error) {
+// elements asks for the elements of a part in a range, with the identities of drives if wanted. A robot that leaves some out, or
+// tells of others, is believed in nothing.
+func (r *robot) elements(ctx context.Context, p part, at scsi.Range, identities bool) ([]scsi.Element, error) {
 	const op = "inventory"
-	all := make([]driver.Element, 0, min(at.Count, 1<<16))
+	all := make([]scsi.Element, 0, min(at.Count, 1<<16))
 	for next := at.First; next < at.First+at.Count; {
 		want := min(at.First+at.Count-next, most)
 		in := make([]byte, 16+want*descriptor)
-		n, c, err := r.u.Do(ctx, op, scsi.ReadElementStatus(p.kind, next, want, len(in), false), nil, in)
+		n, c, err := r.u.Do(ctx, op, scsi.ReadElementStatus(p.kind, next, want, len(in), identities), nil, in)
 		if err != nil {
 			return nil, err
 		}
@@ -202,7 +220,7 @@ func (r *robot) elements(ctx context.Context, p part, at scsi.Range) ([]driver.E
 			case e.Kind != p.kind || e.Address < next || e.Address >= at.First+at.Count:
 				return nil, fail(op, driver.OutcomeHardware, "asked for elements from %d on, the robot tells of address %d", next, e.Address)
 			default:
-				all = append(all, p.element(e))
+				all = append(all, e)
 				got++
 			}
 		}

@@ -179,3 +179,17 @@ func TestSettings(t *testing.T) {
 	is.New(t).True(errors.As(err, &e))
 	is.New(t).Equal(e.Outcome, driver.OutcomeNotReady) // nobody is there, for now
 }
+
+// One that is told to look anew does so once, and a robot that cannot is an error.
+func TestRescan(t *testing.T) {
+	is := is.New(t)
+	u := &unit{sense: map[byte][]byte{0x07: {0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0}}}
+	_, err := smc.Open(t.Context(), u, smc.Options{})
+	is.NoErr(err)
+	_, err = smc.Open(t.Context(), u, smc.Options{Rescan: true})
+	var e *driver.Error
+	is.True(errors.As(err, &e))
+	is.Equal(e.Outcome, driver.OutcomeIllegalRequest)
+	_, err = smc.Open(t.Context(), u, smc.Options{Rescan: true})
+	is.NoErr(err)
+}

@@ -45,3 +45,21 @@ func TestTGT(t *testing.T) {
 		}
 	})
 }
+
+// The robot of tgt knows its drives by their serial numbers, and looks anew when told.
+func TestBaysOfTGT(t *testing.T) {
+	is := is.New(t)
+	lib := scsitest.Start(t, scsitest.Options{Drives: 2, Slots: 5})
+	s := dial(t, lib, lib.Robot)
+	bays, err := smc.Bays(t.Context(), s)
+	is.NoErr(err)
+	is.NoErr(s.Close())
+	is.Equal(len(bays), 2)
+	is.Equal(bays[0], smc.Bay{Number: 0, Address: scsitest.FirstDrive, Identity: "STGT    VTL-TAPE        DRV00001"})
+	is.Equal(bays[1], smc.Bay{Number: 1, Address: scsitest.FirstDrive + 1, Identity: "STGT    VTL-TAPE        DR"}) // cut, as its last descriptors are
+	c, err := driver.ConfigOf(map[string]any{"portal": lib.Portal, "target": lib.Target, "lun": lib.Robot, "rescan": true})
+	is.NoErr(err)
+	r, err := smc.OpenChanger(t.Context(), c)
+	is.NoErr(err)
+	is.NoErr(r.Close())
+}

@@ -96,7 +96,7 @@ func capabilitiesToWire(c driver.Capabilities) *pluginpb.DriveCapabilities {
 		ReportsPosition: c.ReportsPosition, ReportsFile: c.ReportsFile, ReportsBuffer: c.ReportsBuffer,
 		LocatesByBlock: c.LocatesByBlock, Worm: c.WORM, Exclusive: []byte(clip(c.Exclusive, maxWord)),
 		TimeoutCommand: int64(c.Timeouts.Command), TimeoutLoad: int64(c.Timeouts.Load), TimeoutLocate: int64(c.Timeouts.Locate),
-		TimeoutTransfer: int64(c.Timeouts.Transfer), TimeoutFlush: int64(c.Timeouts.Flush),
+		TimeoutTransfer: int64(c.Timeouts.Transfer), TimeoutFlush: int64(c.Timeouts.Flush), ReportsHealth: c.ReportsHealth,
 	}
 }
 
@@ -120,7 +120,7 @@ func capabilitiesFromWire(m *pluginpb.DriveCapabilities) (driver.Capabilities, e
 	return driver.Capabilities{
 		MinBlock: int(m.MinBlock), MaxBlock: int(min(m.MaxBlock, maxSlotSize)), Window: int(m.Window),
 		ReportsPosition: m.ReportsPosition, ReportsFile: m.ReportsFile, ReportsBuffer: m.ReportsBuffer,
-		LocatesByBlock: m.LocatesByBlock, WORM: m.Worm, Exclusive: driver.Exclusion(clip(m.Exclusive, maxWord)),
+		LocatesByBlock: m.LocatesByBlock, WORM: m.Worm, ReportsHealth: m.ReportsHealth, Exclusive: driver.Exclusion(clip(m.Exclusive, maxWord)),
 		Timeouts: driver.Timeouts{
 			Command: timeoutFromWire(m.TimeoutCommand), Load: timeoutFromWire(m.TimeoutLoad), Locate: timeoutFromWire(m.TimeoutLocate),
 			Transfer: timeoutFromWire(m.TimeoutTransfer), Flush: timeoutFromWire(m.TimeoutFlush),

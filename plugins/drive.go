@@ -294,7 +294,7 @@ func (d *remoteDrive) Status(ctx context.Context) (driver.Status, error) {
 	}
 	return driver.Status{
 		Loaded: r.Loaded, Present: r.Present, WriteProtect: r.WriteProtect, WORM: r.Worm, Barcode: string(clip(r.Barcode, maxWord)),
-		Capacity: r.Capacity, Remaining: r.Remaining, NeedsClean: r.NeedsClean,
+		Capacity: r.Capacity, Remaining: r.Remaining, NeedsClean: r.NeedsClean, Cleaning: r.Cleaning,
 	}, nil
 }
 

@@ -107,6 +107,25 @@ func (f fakeDrive) Open(ctx context.Context, r *pluginpb.OpenRequest) (*pluginpb
 	return reply, nil
 }
 
+func (f fakeDrive) Health(context.Context, *pluginpb.Empty) (*pluginpb.HealthReply, error) {
+	minus := int64(-2)
+	switch f.mode {
+	case "odd health":
+		return &pluginpb.HealthReply{Stops: &minus}, nil
+	case "odd cleaning":
+		return &pluginpb.HealthReply{Cleaning: 256}, nil
+	case "odd kind":
+		return &pluginpb.HealthReply{Cartridge: &pluginpb.Cartridge{Kind: 1 << 31}}, nil
+	case "long health":
+		ends := make([]int64, 100_000)
+		for i := range ends {
+			ends[i] = int64(i) + 1
+		}
+		return &pluginpb.HealthReply{Cartridge: &pluginpb.Cartridge{Maker: make([]byte, 100_000), Serial: make([]byte, 65), WrapEnds: ends}}, nil
+	}
+	return &pluginpb.HealthReply{}, nil
+}
+
 func (f fakeDrive) Space(context.Context, *pluginpb.SpaceRequest) (*pluginpb.SpaceReply, error) {
 	if f.mode == "space condition" {
 		return &pluginpb.SpaceReply{Condition: 99}, nil

@@ -51,6 +51,7 @@ type ramConfig struct {
 	Log        string `json:"log,omitempty"`         // file that gets a byte for each block written
 	Panic      string `json:"panic,omitempty"`       // op that panics
 	Print      bool   `json:"print,omitempty"`       // prints and logs when opened
+	Health     bool   `json:"health,omitempty"`      // tells how it is
 }
 
 func openRAM(_ context.Context, c driver.Config) (driver.Drive, error) {
@@ -108,13 +109,25 @@ func (r *ram) Identify(context.Context) (driver.Identity, driver.Capabilities, e
 	t := time.Duration(r.conf.TimeoutMS) * time.Millisecond
 	return driver.Identity{Vendor: "RAM", Product: "small \xff", Revision: "1", Serial: "0007"}, driver.Capabilities{
 		MinBlock: r.conf.MinBlock, MaxBlock: r.conf.MaxBlock, Window: 3, ReportsPosition: true, ReportsFile: true, LocatesByBlock: true,
-		WORM: true, Exclusive: driver.ExclusiveLock,
+		WORM: true, ReportsHealth: r.conf.Health, Exclusive: driver.ExclusiveLock,
 		Timeouts: driver.Timeouts{Command: t, Load: t, Locate: t, Transfer: t, Flush: t},
 	}, nil
 }
 
 func (r *ram) Status(ctx context.Context) (driver.Status, error) {
-	return driver.Status{Loaded: r.loaded, Present: true, WriteProtect: r.conf.Protect, Barcode: "VO0001L9", Capacity: 1 << 40, Remaining: driver.Unknown, NeedsClean: true}, r.stuck(ctx, "status")
+	return driver.Status{Loaded: r.loaded, Present: true, WriteProtect: r.conf.Protect, Barcode: "VO0001L9", Capacity: 1 << 40, Remaining: driver.Unknown, NeedsClean: true, Cleaning: r.conf.Health}, r.stuck(ctx, "status")
+}
+
+// wellness is what ram tells of itself.
+var wellness = driver.Health{
+	Alerts: driver.AlertsOf(1, 20, 64), Cleaning: driver.CleaningNow, Loads: 1, Cleanings: 2, PowerHours: 0, MotionHours: driver.Unknown,
+	Written: driver.Traffic{Bytes: 1 << 60, Corrected: 3, Uncorrected: 0}, Read: driver.Traffic{Bytes: driver.Unknown, Corrected: driver.Unknown, Uncorrected: 4}, Stops: 5,
+	Cartridge: driver.Cartridge{Maker: "ACME \xff", Serial: "17", Barcode: "VO0001L9", Kind: driver.CartridgeWORM, Density: 0x60, Loads: 6,
+		Capacity: 18e12, Remaining: driver.Unknown, WrapEnds: []int64{7, 9}},
+}
+
+func (r *ram) Health(ctx context.Context) (driver.Health, error) {
+	return wellness, r.stuck(ctx, "health")
 }
 
 func (r *ram) Load(ctx context.Context) error { r.loaded, r.at = true, 0; return r.stuck(ctx, "load") }

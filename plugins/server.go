@@ -147,7 +147,7 @@ func (s driveServer) Status(ctx context.Context, _ *pluginpb.Empty) (*pluginpb.S
 	r := &pluginpb.StatusReply{}
 	r.Error = s.d.withDrive(ctx, "status", func(d driver.Drive) error {
 		st, err := d.Status(ctx)
-		r.Loaded, r.Present, r.WriteProtect, r.Worm, r.NeedsClean = st.Loaded, st.Present, st.WriteProtect, st.WORM, st.NeedsClean
+		r.Loaded, r.Present, r.WriteProtect, r.Worm, r.NeedsClean, r.Cleaning = st.Loaded, st.Present, st.WriteProtect, st.WORM, st.NeedsClean, st.Cleaning
 		r.Barcode, r.Capacity, r.Remaining = []byte(clip(st.Barcode, maxWord)), st.Capacity, st.Remaining
 		return err
 	})

@@ -280,6 +280,7 @@ type DriveCapabilities struct {
 	TimeoutLocate   int64 `protobuf:"varint,12,opt,name=timeout_locate,json=timeoutLocate,proto3" json:"timeout_locate,omitempty"`
 	TimeoutTransfer int64 `protobuf:"varint,13,opt,name=timeout_transfer,json=timeoutTransfer,proto3" json:"timeout_transfer,omitempty"`
 	TimeoutFlush    int64 `protobuf:"varint,14,opt,name=timeout_flush,json=timeoutFlush,proto3" json:"timeout_flush,omitempty"`
+	ReportsHealth   bool  `protobuf:"varint,15,opt,name=reports_health,json=reportsHealth,proto3" json:"reports_health,omitempty"` // Health is there; a plugin that does not know it says no by saying nothing
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -410,6 +411,13 @@ func (x *DriveCapabilities) GetTimeoutFlush() int64 {
 		return x.TimeoutFlush
 	}
 	return 0
+}
+
+func (x *DriveCapabilities) GetReportsHealth() bool {
+	if x != nil {
+		return x.ReportsHealth
+	}
+	return false
 }
 
 type OpenDriveReply struct {
@@ -563,6 +571,7 @@ type StatusReply struct {
 	Capacity      int64                  `protobuf:"varint,7,opt,name=capacity,proto3" json:"capacity,omitempty"`
 	Remaining     int64                  `protobuf:"varint,8,opt,name=remaining,proto3" json:"remaining,omitempty"`
 	NeedsClean    bool                   `protobuf:"varint,9,opt,name=needs_clean,json=needsClean,proto3" json:"needs_clean,omitempty"`
+	Cleaning      bool                   `protobuf:"varint,10,opt,name=cleaning,proto3" json:"cleaning,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -656,6 +665,13 @@ func (x *StatusReply) GetRemaining() int64 {
 func (x *StatusReply) GetNeedsClean() bool {
 	if x != nil {
 		return x.NeedsClean
+	}
+	return false
+}
+
+func (x *StatusReply) GetCleaning() bool {
+	if x != nil {
+		return x.Cleaning
 	}
 	return false
 }
@@ -884,6 +900,299 @@ func (x *PositionReply) GetBuffered() int64 {
 	return 0
 }
 
+// HealthReply is a driver.Health. A count that is absent is not known.
+type HealthReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Error         *Error                 `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	Alerts        uint64                 `protobuf:"fixed64,2,opt,name=alerts,proto3" json:"alerts,omitempty"`    // bit n-1 is TapeAlert flag n
+	Cleaning      uint32                 `protobuf:"varint,3,opt,name=cleaning,proto3" json:"cleaning,omitempty"` // the number of a driver.Cleaning
+	Loads         *int64                 `protobuf:"varint,4,opt,name=loads,proto3,oneof" json:"loads,omitempty"`
+	Cleanings     *int64                 `protobuf:"varint,5,opt,name=cleanings,proto3,oneof" json:"cleanings,omitempty"`
+	PowerHours    *int64                 `protobuf:"varint,6,opt,name=power_hours,json=powerHours,proto3,oneof" json:"power_hours,omitempty"`
+	MotionHours   *int64                 `protobuf:"varint,7,opt,name=motion_hours,json=motionHours,proto3,oneof" json:"motion_hours,omitempty"`
+	Written       *Traffic               `protobuf:"bytes,8,opt,name=written,proto3" json:"written,omitempty"`
+	Read          *Traffic               `protobuf:"bytes,9,opt,name=read,proto3" json:"read,omitempty"`
+	Stops         *int64                 `protobuf:"varint,10,opt,name=stops,proto3,oneof" json:"stops,omitempty"`
+	Cartridge     *Cartridge             `protobuf:"bytes,11,opt,name=cartridge,proto3" json:"cartridge,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthReply) Reset() {
+	*x = HealthReply{}
+	mi := &file_plugin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthReply) ProtoMessage() {}
+
+func (x *HealthReply) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthReply.ProtoReflect.Descriptor instead.
+func (*HealthReply) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *HealthReply) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *HealthReply) GetAlerts() uint64 {
+	if x != nil {
+		return x.Alerts
+	}
+	return 0
+}
+
+func (x *HealthReply) GetCleaning() uint32 {
+	if x != nil {
+		return x.Cleaning
+	}
+	return 0
+}
+
+func (x *HealthReply) GetLoads() int64 {
+	if x != nil && x.Loads != nil {
+		return *x.Loads
+	}
+	return 0
+}
+
+func (x *HealthReply) GetCleanings() int64 {
+	if x != nil && x.Cleanings != nil {
+		return *x.Cleanings
+	}
+	return 0
+}
+
+func (x *HealthReply) GetPowerHours() int64 {
+	if x != nil && x.PowerHours != nil {
+		return *x.PowerHours
+	}
+	return 0
+}
+
+func (x *HealthReply) GetMotionHours() int64 {
+	if x != nil && x.MotionHours != nil {
+		return *x.MotionHours
+	}
+	return 0
+}
+
+func (x *HealthReply) GetWritten() *Traffic {
+	if x != nil {
+		return x.Written
+	}
+	return nil
+}
+
+func (x *HealthReply) GetRead() *Traffic {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *HealthReply) GetStops() int64 {
+	if x != nil && x.Stops != nil {
+		return *x.Stops
+	}
+	return 0
+}
+
+func (x *HealthReply) GetCartridge() *Cartridge {
+	if x != nil {
+		return x.Cartridge
+	}
+	return nil
+}
+
+type Traffic struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bytes         *int64                 `protobuf:"varint,1,opt,name=bytes,proto3,oneof" json:"bytes,omitempty"`
+	Corrected     *int64                 `protobuf:"varint,2,opt,name=corrected,proto3,oneof" json:"corrected,omitempty"`
+	Uncorrected   *int64                 `protobuf:"varint,3,opt,name=uncorrected,proto3,oneof" json:"uncorrected,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Traffic) Reset() {
+	*x = Traffic{}
+	mi := &file_plugin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Traffic) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Traffic) ProtoMessage() {}
+
+func (x *Traffic) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Traffic.ProtoReflect.Descriptor instead.
+func (*Traffic) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Traffic) GetBytes() int64 {
+	if x != nil && x.Bytes != nil {
+		return *x.Bytes
+	}
+	return 0
+}
+
+func (x *Traffic) GetCorrected() int64 {
+	if x != nil && x.Corrected != nil {
+		return *x.Corrected
+	}
+	return 0
+}
+
+func (x *Traffic) GetUncorrected() int64 {
+	if x != nil && x.Uncorrected != nil {
+		return *x.Uncorrected
+	}
+	return 0
+}
+
+type Cartridge struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Maker         []byte                 `protobuf:"bytes,1,opt,name=maker,proto3" json:"maker,omitempty"` // texts: at most 64 bytes
+	Serial        []byte                 `protobuf:"bytes,2,opt,name=serial,proto3" json:"serial,omitempty"`
+	Barcode       []byte                 `protobuf:"bytes,3,opt,name=barcode,proto3" json:"barcode,omitempty"`
+	Kind          uint32                 `protobuf:"varint,4,opt,name=kind,proto3" json:"kind,omitempty"` // the number of a driver.CartridgeKind
+	Density       *int64                 `protobuf:"varint,5,opt,name=density,proto3,oneof" json:"density,omitempty"`
+	Loads         *int64                 `protobuf:"varint,6,opt,name=loads,proto3,oneof" json:"loads,omitempty"`
+	Capacity      *int64                 `protobuf:"varint,7,opt,name=capacity,proto3,oneof" json:"capacity,omitempty"`
+	Remaining     *int64                 `protobuf:"varint,8,opt,name=remaining,proto3,oneof" json:"remaining,omitempty"`
+	WrapEnds      []int64                `protobuf:"varint,9,rep,packed,name=wrap_ends,json=wrapEnds,proto3" json:"wrap_ends,omitempty"` // at most 4096
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cartridge) Reset() {
+	*x = Cartridge{}
+	mi := &file_plugin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cartridge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cartridge) ProtoMessage() {}
+
+func (x *Cartridge) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cartridge.ProtoReflect.Descriptor instead.
+func (*Cartridge) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Cartridge) GetMaker() []byte {
+	if x != nil {
+		return x.Maker
+	}
+	return nil
+}
+
+func (x *Cartridge) GetSerial() []byte {
+	if x != nil {
+		return x.Serial
+	}
+	return nil
+}
+
+func (x *Cartridge) GetBarcode() []byte {
+	if x != nil {
+		return x.Barcode
+	}
+	return nil
+}
+
+func (x *Cartridge) GetKind() uint32 {
+	if x != nil {
+		return x.Kind
+	}
+	return 0
+}
+
+func (x *Cartridge) GetDensity() int64 {
+	if x != nil && x.Density != nil {
+		return *x.Density
+	}
+	return 0
+}
+
+func (x *Cartridge) GetLoads() int64 {
+	if x != nil && x.Loads != nil {
+		return *x.Loads
+	}
+	return 0
+}
+
+func (x *Cartridge) GetCapacity() int64 {
+	if x != nil && x.Capacity != nil {
+		return *x.Capacity
+	}
+	return 0
+}
+
+func (x *Cartridge) GetRemaining() int64 {
+	if x != nil && x.Remaining != nil {
+		return *x.Remaining
+	}
+	return 0
+}
+
+func (x *Cartridge) GetWrapEnds() []int64 {
+	if x != nil {
+		return x.WrapEnds
+	}
+	return nil
+}
+
 type FilemarksRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Count         int64                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
@@ -893,7 +1202,7 @@ type FilemarksRequest struct {
 
 func (x *FilemarksRequest) Reset() {
 	*x = FilemarksRequest{}
-	mi := &file_plugin_proto_msgTypes[12]
+	mi := &file_plugin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1214,7 @@ func (x *FilemarksRequest) String() string {
 func (*FilemarksRequest) ProtoMessage() {}
 
 func (x *FilemarksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[12]
+	mi := &file_plugin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1227,7 @@ func (x *FilemarksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilemarksRequest.ProtoReflect.Descriptor instead.
 func (*FilemarksRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{12}
+	return file_plugin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FilemarksRequest) GetCount() int64 {
@@ -938,7 +1247,7 @@ type FilemarksReply struct {
 
 func (x *FilemarksReply) Reset() {
 	*x = FilemarksReply{}
-	mi := &file_plugin_proto_msgTypes[13]
+	mi := &file_plugin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1259,7 @@ func (x *FilemarksReply) String() string {
 func (*FilemarksReply) ProtoMessage() {}
 
 func (x *FilemarksReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[13]
+	mi := &file_plugin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1272,7 @@ func (x *FilemarksReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FilemarksReply.ProtoReflect.Descriptor instead.
 func (*FilemarksReply) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{13}
+	return file_plugin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FilemarksReply) GetError() *Error {
@@ -992,7 +1301,7 @@ type OpenChangerReply struct {
 
 func (x *OpenChangerReply) Reset() {
 	*x = OpenChangerReply{}
-	mi := &file_plugin_proto_msgTypes[14]
+	mi := &file_plugin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1313,7 @@ func (x *OpenChangerReply) String() string {
 func (*OpenChangerReply) ProtoMessage() {}
 
 func (x *OpenChangerReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[14]
+	mi := &file_plugin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1326,7 @@ func (x *OpenChangerReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenChangerReply.ProtoReflect.Descriptor instead.
 func (*OpenChangerReply) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{14}
+	return file_plugin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OpenChangerReply) GetError() *Error {
@@ -1062,7 +1371,7 @@ type Element struct {
 
 func (x *Element) Reset() {
 	*x = Element{}
-	mi := &file_plugin_proto_msgTypes[15]
+	mi := &file_plugin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1383,7 @@ func (x *Element) String() string {
 func (*Element) ProtoMessage() {}
 
 func (x *Element) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[15]
+	mi := &file_plugin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1396,7 @@ func (x *Element) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Element.ProtoReflect.Descriptor instead.
 func (*Element) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{15}
+	return file_plugin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Element) GetKind() uint32 {
@@ -1142,7 +1451,7 @@ type InventoryReply struct {
 
 func (x *InventoryReply) Reset() {
 	*x = InventoryReply{}
-	mi := &file_plugin_proto_msgTypes[16]
+	mi := &file_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1154,7 +1463,7 @@ func (x *InventoryReply) String() string {
 func (*InventoryReply) ProtoMessage() {}
 
 func (x *InventoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[16]
+	mi := &file_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1167,7 +1476,7 @@ func (x *InventoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InventoryReply.ProtoReflect.Descriptor instead.
 func (*InventoryReply) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{16}
+	return file_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *InventoryReply) GetError() *Error {
@@ -1194,7 +1503,7 @@ type MoveRequest struct {
 
 func (x *MoveRequest) Reset() {
 	*x = MoveRequest{}
-	mi := &file_plugin_proto_msgTypes[17]
+	mi := &file_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1515,7 @@ func (x *MoveRequest) String() string {
 func (*MoveRequest) ProtoMessage() {}
 
 func (x *MoveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[17]
+	mi := &file_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1528,7 @@ func (x *MoveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveRequest.ProtoReflect.Descriptor instead.
 func (*MoveRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{17}
+	return file_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *MoveRequest) GetFrom() int64 {
@@ -1260,7 +1569,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\brevision\x18\x03 \x01(\fR\brevision\x12\x16\n" +
 	"\x06serial\x18\x04 \x01(\fR\x06serial\"%\n" +
 	"\vOpenRequest\x12\x16\n" +
-	"\x06config\x18\x01 \x01(\fR\x06config\"\xf9\x03\n" +
+	"\x06config\x18\x01 \x01(\fR\x06config\"\xa0\x04\n" +
 	"\x11DriveCapabilities\x12\x1b\n" +
 	"\tmin_block\x18\x01 \x01(\x03R\bminBlock\x12\x1b\n" +
 	"\tmax_block\x18\x02 \x01(\x03R\bmaxBlock\x12\x16\n" +
@@ -1276,14 +1585,15 @@ const file_plugin_proto_rawDesc = "" +
 	"\ftimeout_load\x18\v \x01(\x03R\vtimeoutLoad\x12%\n" +
 	"\x0etimeout_locate\x18\f \x01(\x03R\rtimeoutLocate\x12)\n" +
 	"\x10timeout_transfer\x18\r \x01(\x03R\x0ftimeoutTransfer\x12#\n" +
-	"\rtimeout_flush\x18\x0e \x01(\x03R\ftimeoutFlush\"\xc3\x01\n" +
+	"\rtimeout_flush\x18\x0e \x01(\x03R\ftimeoutFlush\x12%\n" +
+	"\x0ereports_health\x18\x0f \x01(\bR\rreportsHealth\"\xc3\x01\n" +
 	"\x0eOpenDriveReply\x12.\n" +
 	"\x05error\x18\x01 \x01(\v2\x18.enstore.plugin.v1.ErrorR\x05error\x127\n" +
 	"\bidentity\x18\x02 \x01(\v2\x1b.enstore.plugin.v1.IdentityR\bidentity\x12H\n" +
 	"\fcapabilities\x18\x03 \x01(\v2$.enstore.plugin.v1.DriveCapabilitiesR\fcapabilities\"\a\n" +
 	"\x05Empty\"7\n" +
 	"\x05Reply\x12.\n" +
-	"\x05error\x18\x01 \x01(\v2\x18.enstore.plugin.v1.ErrorR\x05error\"\x9d\x02\n" +
+	"\x05error\x18\x01 \x01(\v2\x18.enstore.plugin.v1.ErrorR\x05error\"\xb9\x02\n" +
 	"\vStatusReply\x12.\n" +
 	"\x05error\x18\x01 \x01(\v2\x18.enstore.plugin.v1.ErrorR\x05error\x12\x16\n" +
 	"\x06loaded\x18\x02 \x01(\bR\x06loaded\x12\x18\n" +
@@ -1294,7 +1604,9 @@ const file_plugin_proto_rawDesc = "" +
 	"\bcapacity\x18\a \x01(\x03R\bcapacity\x12\x1c\n" +
 	"\tremaining\x18\b \x01(\x03R\tremaining\x12\x1f\n" +
 	"\vneeds_clean\x18\t \x01(\bR\n" +
-	"needsClean\"%\n" +
+	"needsClean\x12\x1a\n" +
+	"\bcleaning\x18\n" +
+	" \x01(\bR\bcleaning\"%\n" +
 	"\rLocateRequest\x12\x14\n" +
 	"\x05block\x18\x01 \x01(\x03R\x05block\"8\n" +
 	"\fSpaceRequest\x12\x12\n" +
@@ -1309,7 +1621,51 @@ const file_plugin_proto_rawDesc = "" +
 	"\x05error\x18\x01 \x01(\v2\x18.enstore.plugin.v1.ErrorR\x05error\x12\x14\n" +
 	"\x05block\x18\x02 \x01(\x03R\x05block\x12\x12\n" +
 	"\x04file\x18\x03 \x01(\x03R\x04file\x12\x1a\n" +
-	"\bbuffered\x18\x04 \x01(\x03R\bbuffered\"(\n" +
+	"\bbuffered\x18\x04 \x01(\x03R\bbuffered\"\xfd\x03\n" +
+	"\vHealthReply\x12.\n" +
+	"\x05error\x18\x01 \x01(\v2\x18.enstore.plugin.v1.ErrorR\x05error\x12\x16\n" +
+	"\x06alerts\x18\x02 \x01(\x06R\x06alerts\x12\x1a\n" +
+	"\bcleaning\x18\x03 \x01(\rR\bcleaning\x12\x19\n" +
+	"\x05loads\x18\x04 \x01(\x03H\x00R\x05loads\x88\x01\x01\x12!\n" +
+	"\tcleanings\x18\x05 \x01(\x03H\x01R\tcleanings\x88\x01\x01\x12$\n" +
+	"\vpower_hours\x18\x06 \x01(\x03H\x02R\n" +
+	"powerHours\x88\x01\x01\x12&\n" +
+	"\fmotion_hours\x18\a \x01(\x03H\x03R\vmotionHours\x88\x01\x01\x124\n" +
+	"\awritten\x18\b \x01(\v2\x1a.enstore.plugin.v1.TrafficR\awritten\x12.\n" +
+	"\x04read\x18\t \x01(\v2\x1a.enstore.plugin.v1.TrafficR\x04read\x12\x19\n" +
+	"\x05stops\x18\n" +
+	" \x01(\x03H\x04R\x05stops\x88\x01\x01\x12:\n" +
+	"\tcartridge\x18\v \x01(\v2\x1c.enstore.plugin.v1.CartridgeR\tcartridgeB\b\n" +
+	"\x06_loadsB\f\n" +
+	"\n" +
+	"_cleaningsB\x0e\n" +
+	"\f_power_hoursB\x0f\n" +
+	"\r_motion_hoursB\b\n" +
+	"\x06_stops\"\x96\x01\n" +
+	"\aTraffic\x12\x19\n" +
+	"\x05bytes\x18\x01 \x01(\x03H\x00R\x05bytes\x88\x01\x01\x12!\n" +
+	"\tcorrected\x18\x02 \x01(\x03H\x01R\tcorrected\x88\x01\x01\x12%\n" +
+	"\vuncorrected\x18\x03 \x01(\x03H\x02R\vuncorrected\x88\x01\x01B\b\n" +
+	"\x06_bytesB\f\n" +
+	"\n" +
+	"_correctedB\x0e\n" +
+	"\f_uncorrected\"\xb3\x02\n" +
+	"\tCartridge\x12\x14\n" +
+	"\x05maker\x18\x01 \x01(\fR\x05maker\x12\x16\n" +
+	"\x06serial\x18\x02 \x01(\fR\x06serial\x12\x18\n" +
+	"\abarcode\x18\x03 \x01(\fR\abarcode\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\rR\x04kind\x12\x1d\n" +
+	"\adensity\x18\x05 \x01(\x03H\x00R\adensity\x88\x01\x01\x12\x19\n" +
+	"\x05loads\x18\x06 \x01(\x03H\x01R\x05loads\x88\x01\x01\x12\x1f\n" +
+	"\bcapacity\x18\a \x01(\x03H\x02R\bcapacity\x88\x01\x01\x12!\n" +
+	"\tremaining\x18\b \x01(\x03H\x03R\tremaining\x88\x01\x01\x12\x1b\n" +
+	"\twrap_ends\x18\t \x03(\x03R\bwrapEndsB\n" +
+	"\n" +
+	"\b_densityB\b\n" +
+	"\x06_loadsB\v\n" +
+	"\t_capacityB\f\n" +
+	"\n" +
+	"_remaining\"(\n" +
 	"\x10FilemarksRequest\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x03R\x05count\"^\n" +
 	"\x0eFilemarksReply\x12.\n" +
@@ -1332,7 +1688,7 @@ const file_plugin_proto_rawDesc = "" +
 	"\belements\x18\x02 \x03(\v2\x1a.enstore.plugin.v1.ElementR\belements\"1\n" +
 	"\vMoveRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
-	"\x02to\x18\x02 \x01(\x03R\x02to2\xb3\x05\n" +
+	"\x02to\x18\x02 \x01(\x03R\x02to2\xf7\x05\n" +
 	"\x05Drive\x12I\n" +
 	"\x04Open\x12\x1e.enstore.plugin.v1.OpenRequest\x1a!.enstore.plugin.v1.OpenDriveReply\x12B\n" +
 	"\x06Status\x12\x18.enstore.plugin.v1.Empty\x1a\x1e.enstore.plugin.v1.StatusReply\x12:\n" +
@@ -1342,7 +1698,8 @@ const file_plugin_proto_rawDesc = "" +
 	"\x06Locate\x12 .enstore.plugin.v1.LocateRequest\x1a\x18.enstore.plugin.v1.Reply\x12G\n" +
 	"\x05Space\x12\x1f.enstore.plugin.v1.SpaceRequest\x1a\x1d.enstore.plugin.v1.SpaceReply\x12F\n" +
 	"\bPosition\x12\x18.enstore.plugin.v1.Empty\x1a .enstore.plugin.v1.PositionReply\x12O\n" +
-	"\x05Flush\x12#.enstore.plugin.v1.FilemarksRequest\x1a!.enstore.plugin.v1.FilemarksReply\x12;\n" +
+	"\x05Flush\x12#.enstore.plugin.v1.FilemarksRequest\x1a!.enstore.plugin.v1.FilemarksReply\x12B\n" +
+	"\x06Health\x12\x18.enstore.plugin.v1.Empty\x1a\x1e.enstore.plugin.v1.HealthReply\x12;\n" +
 	"\x05Close\x12\x18.enstore.plugin.v1.Empty\x1a\x18.enstore.plugin.v1.Reply2\x9f\x02\n" +
 	"\aChanger\x12K\n" +
 	"\x04Open\x12\x1e.enstore.plugin.v1.OpenRequest\x1a#.enstore.plugin.v1.OpenChangerReply\x12H\n" +
@@ -1362,7 +1719,7 @@ func file_plugin_proto_rawDescGZIP() []byte {
 	return file_plugin_proto_rawDescData
 }
 
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_plugin_proto_goTypes = []any{
 	(*Error)(nil),             // 0: enstore.plugin.v1.Error
 	(*Identity)(nil),          // 1: enstore.plugin.v1.Identity
@@ -1376,12 +1733,15 @@ var file_plugin_proto_goTypes = []any{
 	(*SpaceRequest)(nil),      // 9: enstore.plugin.v1.SpaceRequest
 	(*SpaceReply)(nil),        // 10: enstore.plugin.v1.SpaceReply
 	(*PositionReply)(nil),     // 11: enstore.plugin.v1.PositionReply
-	(*FilemarksRequest)(nil),  // 12: enstore.plugin.v1.FilemarksRequest
-	(*FilemarksReply)(nil),    // 13: enstore.plugin.v1.FilemarksReply
-	(*OpenChangerReply)(nil),  // 14: enstore.plugin.v1.OpenChangerReply
-	(*Element)(nil),           // 15: enstore.plugin.v1.Element
-	(*InventoryReply)(nil),    // 16: enstore.plugin.v1.InventoryReply
-	(*MoveRequest)(nil),       // 17: enstore.plugin.v1.MoveRequest
+	(*HealthReply)(nil),       // 12: enstore.plugin.v1.HealthReply
+	(*Traffic)(nil),           // 13: enstore.plugin.v1.Traffic
+	(*Cartridge)(nil),         // 14: enstore.plugin.v1.Cartridge
+	(*FilemarksRequest)(nil),  // 15: enstore.plugin.v1.FilemarksRequest
+	(*FilemarksReply)(nil),    // 16: enstore.plugin.v1.FilemarksReply
+	(*OpenChangerReply)(nil),  // 17: enstore.plugin.v1.OpenChangerReply
+	(*Element)(nil),           // 18: enstore.plugin.v1.Element
+	(*InventoryReply)(nil),    // 19: enstore.plugin.v1.InventoryReply
+	(*MoveRequest)(nil),       // 20: enstore.plugin.v1.MoveRequest
 }
 var file_plugin_proto_depIdxs = []int32{
 	0,  // 0: enstore.plugin.v1.OpenDriveReply.error:type_name -> enstore.plugin.v1.Error
@@ -1391,44 +1751,50 @@ var file_plugin_proto_depIdxs = []int32{
 	0,  // 4: enstore.plugin.v1.StatusReply.error:type_name -> enstore.plugin.v1.Error
 	0,  // 5: enstore.plugin.v1.SpaceReply.error:type_name -> enstore.plugin.v1.Error
 	0,  // 6: enstore.plugin.v1.PositionReply.error:type_name -> enstore.plugin.v1.Error
-	0,  // 7: enstore.plugin.v1.FilemarksReply.error:type_name -> enstore.plugin.v1.Error
-	0,  // 8: enstore.plugin.v1.OpenChangerReply.error:type_name -> enstore.plugin.v1.Error
-	1,  // 9: enstore.plugin.v1.OpenChangerReply.identity:type_name -> enstore.plugin.v1.Identity
-	0,  // 10: enstore.plugin.v1.InventoryReply.error:type_name -> enstore.plugin.v1.Error
-	15, // 11: enstore.plugin.v1.InventoryReply.elements:type_name -> enstore.plugin.v1.Element
-	2,  // 12: enstore.plugin.v1.Drive.Open:input_type -> enstore.plugin.v1.OpenRequest
-	5,  // 13: enstore.plugin.v1.Drive.Status:input_type -> enstore.plugin.v1.Empty
-	5,  // 14: enstore.plugin.v1.Drive.Load:input_type -> enstore.plugin.v1.Empty
-	5,  // 15: enstore.plugin.v1.Drive.Unload:input_type -> enstore.plugin.v1.Empty
-	5,  // 16: enstore.plugin.v1.Drive.Rewind:input_type -> enstore.plugin.v1.Empty
-	8,  // 17: enstore.plugin.v1.Drive.Locate:input_type -> enstore.plugin.v1.LocateRequest
-	9,  // 18: enstore.plugin.v1.Drive.Space:input_type -> enstore.plugin.v1.SpaceRequest
-	5,  // 19: enstore.plugin.v1.Drive.Position:input_type -> enstore.plugin.v1.Empty
-	12, // 20: enstore.plugin.v1.Drive.Flush:input_type -> enstore.plugin.v1.FilemarksRequest
-	5,  // 21: enstore.plugin.v1.Drive.Close:input_type -> enstore.plugin.v1.Empty
-	2,  // 22: enstore.plugin.v1.Changer.Open:input_type -> enstore.plugin.v1.OpenRequest
-	5,  // 23: enstore.plugin.v1.Changer.Inventory:input_type -> enstore.plugin.v1.Empty
-	17, // 24: enstore.plugin.v1.Changer.Move:input_type -> enstore.plugin.v1.MoveRequest
-	5,  // 25: enstore.plugin.v1.Changer.Close:input_type -> enstore.plugin.v1.Empty
-	4,  // 26: enstore.plugin.v1.Drive.Open:output_type -> enstore.plugin.v1.OpenDriveReply
-	7,  // 27: enstore.plugin.v1.Drive.Status:output_type -> enstore.plugin.v1.StatusReply
-	6,  // 28: enstore.plugin.v1.Drive.Load:output_type -> enstore.plugin.v1.Reply
-	6,  // 29: enstore.plugin.v1.Drive.Unload:output_type -> enstore.plugin.v1.Reply
-	6,  // 30: enstore.plugin.v1.Drive.Rewind:output_type -> enstore.plugin.v1.Reply
-	6,  // 31: enstore.plugin.v1.Drive.Locate:output_type -> enstore.plugin.v1.Reply
-	10, // 32: enstore.plugin.v1.Drive.Space:output_type -> enstore.plugin.v1.SpaceReply
-	11, // 33: enstore.plugin.v1.Drive.Position:output_type -> enstore.plugin.v1.PositionReply
-	13, // 34: enstore.plugin.v1.Drive.Flush:output_type -> enstore.plugin.v1.FilemarksReply
-	6,  // 35: enstore.plugin.v1.Drive.Close:output_type -> enstore.plugin.v1.Reply
-	14, // 36: enstore.plugin.v1.Changer.Open:output_type -> enstore.plugin.v1.OpenChangerReply
-	16, // 37: enstore.plugin.v1.Changer.Inventory:output_type -> enstore.plugin.v1.InventoryReply
-	6,  // 38: enstore.plugin.v1.Changer.Move:output_type -> enstore.plugin.v1.Reply
-	6,  // 39: enstore.plugin.v1.Changer.Close:output_type -> enstore.plugin.v1.Reply
-	26, // [26:40] is the sub-list for method output_type
-	12, // [12:26] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	0,  // 7: enstore.plugin.v1.HealthReply.error:type_name -> enstore.plugin.v1.Error
+	13, // 8: enstore.plugin.v1.HealthReply.written:type_name -> enstore.plugin.v1.Traffic
+	13, // 9: enstore.plugin.v1.HealthReply.read:type_name -> enstore.plugin.v1.Traffic
+	14, // 10: enstore.plugin.v1.HealthReply.cartridge:type_name -> enstore.plugin.v1.Cartridge
+	0,  // 11: enstore.plugin.v1.FilemarksReply.error:type_name -> enstore.plugin.v1.Error
+	0,  // 12: enstore.plugin.v1.OpenChangerReply.error:type_name -> enstore.plugin.v1.Error
+	1,  // 13: enstore.plugin.v1.OpenChangerReply.identity:type_name -> enstore.plugin.v1.Identity
+	0,  // 14: enstore.plugin.v1.InventoryReply.error:type_name -> enstore.plugin.v1.Error
+	18, // 15: enstore.plugin.v1.InventoryReply.elements:type_name -> enstore.plugin.v1.Element
+	2,  // 16: enstore.plugin.v1.Drive.Open:input_type -> enstore.plugin.v1.OpenRequest
+	5,  // 17: enstore.plugin.v1.Drive.Status:input_type -> enstore.plugin.v1.Empty
+	5,  // 18: enstore.plugin.v1.Drive.Load:input_type -> enstore.plugin.v1.Empty
+	5,  // 19: enstore.plugin.v1.Drive.Unload:input_type -> enstore.plugin.v1.Empty
+	5,  // 20: enstore.plugin.v1.Drive.Rewind:input_type -> enstore.plugin.v1.Empty
+	8,  // 21: enstore.plugin.v1.Drive.Locate:input_type -> enstore.plugin.v1.LocateRequest
+	9,  // 22: enstore.plugin.v1.Drive.Space:input_type -> enstore.plugin.v1.SpaceRequest
+	5,  // 23: enstore.plugin.v1.Drive.Position:input_type -> enstore.plugin.v1.Empty
+	15, // 24: enstore.plugin.v1.Drive.Flush:input_type -> enstore.plugin.v1.FilemarksRequest
+	5,  // 25: enstore.plugin.v1.Drive.Health:input_type -> enstore.plugin.v1.Empty
+	5,  // 26: enstore.plugin.v1.Drive.Close:input_type -> enstore.plugin.v1.Empty
+	2,  // 27: enstore.plugin.v1.Changer.Open:input_type -> enstore.plugin.v1.OpenRequest
+	5,  // 28: enstore.plugin.v1.Changer.Inventory:input_type -> enstore.plugin.v1.Empty
+	20, // 29: enstore.plugin.v1.Changer.Move:input_type -> enstore.plugin.v1.MoveRequest
+	5,  // 30: enstore.plugin.v1.Changer.Close:input_type -> enstore.plugin.v1.Empty
+	4,  // 31: enstore.plugin.v1.Drive.Open:output_type -> enstore.plugin.v1.OpenDriveReply
+	7,  // 32: enstore.plugin.v1.Drive.Status:output_type -> enstore.plugin.v1.StatusReply
+	6,  // 33: enstore.plugin.v1.Drive.Load:output_type -> enstore.plugin.v1.Reply
+	6,  // 34: enstore.plugin.v1.Drive.Unload:output_type -> enstore.plugin.v1.Reply
+	6,  // 35: enstore.plugin.v1.Drive.Rewind:output_type -> enstore.plugin.v1.Reply
+	6,  // 36: enstore.plugin.v1.Drive.Locate:output_type -> enstore.plugin.v1.Reply
+	10, // 37: enstore.plugin.v1.Drive.Space:output_type -> enstore.plugin.v1.SpaceReply
+	11, // 38: enstore.plugin.v1.Drive.Position:output_type -> enstore.plugin.v1.PositionReply
+	16, // 39: enstore.plugin.v1.Drive.Flush:output_type -> enstore.plugin.v1.FilemarksReply
+	12, // 40: enstore.plugin.v1.Drive.Health:output_type -> enstore.plugin.v1.HealthReply
+	6,  // 41: enstore.plugin.v1.Drive.Close:output_type -> enstore.plugin.v1.Reply
+	17, // 42: enstore.plugin.v1.Changer.Open:output_type -> enstore.plugin.v1.OpenChangerReply
+	19, // 43: enstore.plugin.v1.Changer.Inventory:output_type -> enstore.plugin.v1.InventoryReply
+	6,  // 44: enstore.plugin.v1.Changer.Move:output_type -> enstore.plugin.v1.Reply
+	6,  // 45: enstore.plugin.v1.Changer.Close:output_type -> enstore.plugin.v1.Reply
+	31, // [31:46] is the sub-list for method output_type
+	16, // [16:31] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }
@@ -1436,13 +1802,16 @@ func file_plugin_proto_init() {
 	if File_plugin_proto != nil {
 		return
 	}
+	file_plugin_proto_msgTypes[12].OneofWrappers = []any{}
+	file_plugin_proto_msgTypes[13].OneofWrappers = []any{}
+	file_plugin_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

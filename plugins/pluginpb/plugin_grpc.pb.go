@@ -33,6 +33,7 @@ const (
 	Drive_Space_FullMethodName    = "/enstore.plugin.v1.Drive/Space"
 	Drive_Position_FullMethodName = "/enstore.plugin.v1.Drive/Position"
 	Drive_Flush_FullMethodName    = "/enstore.plugin.v1.Drive/Flush"
+	Drive_Health_FullMethodName   = "/enstore.plugin.v1.Drive/Health"
 	Drive_Close_FullMethodName    = "/enstore.plugin.v1.Drive/Close"
 )
 
@@ -54,6 +55,8 @@ type DriveClient interface {
 	// Flush writes filemarks and returns when everything is on tape. Filemarks that nobody waits
 	// for go through the data socket, in order with the blocks.
 	Flush(ctx context.Context, in *FilemarksRequest, opts ...grpc.CallOption) (*FilemarksReply, error)
+	// Health is called only if the capabilities say that it is there.
+	Health(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*HealthReply, error)
 	Close(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*Reply, error)
 }
 
@@ -155,6 +158,16 @@ func (c *driveClient) Flush(ctx context.Context, in *FilemarksRequest, opts ...g
 	return out, nil
 }
 
+func (c *driveClient) Health(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*HealthReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HealthReply)
+	err := c.cc.Invoke(ctx, Drive_Health_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *driveClient) Close(ctx context.Context, in *Empty, opts ...grpc.CallOption) (*Reply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Reply)
@@ -183,6 +196,8 @@ type DriveServer interface {
 	// Flush writes filemarks and returns when everything is on tape. Filemarks that nobody waits
 	// for go through the data socket, in order with the blocks.
 	Flush(context.Context, *FilemarksRequest) (*FilemarksReply, error)
+	// Health is called only if the capabilities say that it is there.
+	Health(context.Context, *Empty) (*HealthReply, error)
 	Close(context.Context, *Empty) (*Reply, error)
 	mustEmbedUnimplementedDriveServer()
 }
@@ -220,6 +235,9 @@ func (UnimplementedDriveServer) Position(context.Context, *Empty) (*PositionRepl
 }
 func (UnimplementedDriveServer) Flush(context.Context, *FilemarksRequest) (*FilemarksReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Flush not implemented")
+}
+func (UnimplementedDriveServer) Health(context.Context, *Empty) (*HealthReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method Health not implemented")
 }
 func (UnimplementedDriveServer) Close(context.Context, *Empty) (*Reply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Close not implemented")
@@ -407,6 +425,24 @@ func _Drive_Flush_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Drive_Health_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Empty)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DriveServer).Health(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Drive_Health_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DriveServer).Health(ctx, req.(*Empty))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Drive_Close_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(Empty)
 	if err := dec(in); err != nil {
@@ -467,6 +503,10 @@ var Drive_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Flush",
 			Handler:    _Drive_Flush_Handler,
+		},
+		{
+			MethodName: "Health",
+			Handler:    _Drive_Health_Handler,
 		},
 		{
 			MethodName: "Close",

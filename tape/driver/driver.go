@@ -9,7 +9,8 @@
 //
 // Nouns: an [Outcome] says how a command ended, [Sense] carries the drive's own
 // words about it, a [Condition] is something the tape met that is no error (a
-// filemark, end of data, early warning), a [Position] is where the tape stands.
+// filemark, end of data, early warning), a [Position] is where the tape stands. A drive may be a [HealthReporter]
+// too: then its [Health] tells of cleaning, errors and wear.
 //
 // This package does nothing by itself: it has no goroutines, no logging, no I/O.
 package driver
@@ -23,8 +24,8 @@ import (
 //
 // The caller guarantees: calls are never concurrent, except Close, which may be called
 // at any time and once; ctx is never nil; blocks are between Capabilities.MinBlock and
-// Capabilities.MaxBlock bytes long; nothing but Identify, Status, Load and Close is
-// called while no cartridge is loaded.
+// Capabilities.MaxBlock bytes long; nothing but Identify, Status, Health, Load, Unload
+// and Close is called while no cartridge is loaded.
 //
 // The implementer guarantees: every error is a *Error or the context's; a call whose
 // context ends returns soon, with OutcomeUnknown if the drive may have acted on it; no
@@ -39,11 +40,12 @@ type Drive interface {
 	Status(ctx context.Context) (Status, error)
 
 	// Load makes the cartridge in the drive ready, at the load point. Without a
-	// cartridge it fails with OutcomeNoMedium. Loading a loaded cartridge rewinds it.
+	// cartridge it fails with OutcomeNoMedium, with a cleaning cartridge with OutcomeNotReady and sense 2/30/03.
+	// Loading a loaded cartridge rewinds it.
 	Load(ctx context.Context) error
 
 	// Unload writes what is buffered, rewinds and releases the cartridge so that a robot
-	// may take it. Unloading an empty drive is no error.
+	// may take it. Unloading an empty drive is no error. With a cleaning cartridge it waits until that has done its work.
 	Unload(ctx context.Context) error
 
 	// Rewind goes to the load point.
@@ -131,6 +133,7 @@ type Capabilities struct {
 	ReportsBuffer      bool // Position.Buffered is known
 	LocatesByBlock     bool // Locate works; else only Rewind and Space
 	WORM               bool // can take write-once cartridges
+	ReportsHealth      bool // the drive is a HealthReporter
 	Exclusive          Exclusion
 	Timeouts           Timeouts
 }
@@ -180,7 +183,8 @@ type Status struct {
 	Barcode      string // as the drive knows it; "" = not known
 	Capacity     int64  // bytes when empty, or Unknown
 	Remaining    int64  // bytes to early warning, or Unknown
-	NeedsClean   bool
+	NeedsClean   bool   // the drive wants to be cleaned; Health tells how urgently
+	Cleaning     bool   // a cleaning cartridge is in the drive, at work or done: there is nothing to load
 }
 
 // Space is a kind of object that Space moves over.

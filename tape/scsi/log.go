@@ -1,6 +1,10 @@
 package scsi
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/enstore-go/sdk/tape/driver"
+)
 
 // LogSense asks for the present values of a log page, for an answer of n bytes (SPC-5, 6.9).
 func LogSense(page uint8, n int) []byte {
@@ -52,22 +56,8 @@ func ParseLog(b []byte) (page uint8, all []LogParameter, err error) {
 	return page, all, nil
 }
 
-// Alerts are TapeAlert flags, numbered from 1 to 64 (SSC-5, annex A; for robots SMC-3, 7.2.3).
-type Alerts uint64
-
-// Has tells whether flag n is set.
-func (a Alerts) Has(n int) bool { return n >= 1 && n <= 64 && a&(1<<(n-1)) != 0 }
-
-// Flags lists the flags that are set.
-func (a Alerts) Flags() []int {
-	var all []int
-	for n := 1; n <= 64; n++ {
-		if a.Has(n) {
-			all = append(all, n)
-		}
-	}
-	return all
-}
+// Alerts are TapeAlert flags.
+type Alerts = driver.Alerts
 
 // Flags of drives that this module acts upon or tells of. The numbers are the standard's.
 const (

@@ -64,6 +64,15 @@ type mutant struct {
 	write  func(ctx context.Context, p []byte) (driver.Condition, error)
 	marks  func(ctx context.Context, n int, immediate bool) (driver.Condition, error)
 	id     func(driver.Identity, driver.Capabilities) (driver.Identity, driver.Capabilities)
+	health func(driver.Health) driver.Health
+}
+
+func (m mutant) Health(ctx context.Context) (driver.Health, error) {
+	h, err := m.Drive.(driver.HealthReporter).Health(ctx)
+	if m.health != nil {
+		h = m.health(h)
+	}
+	return h, err
 }
 
 func (m mutant) Identify(ctx context.Context) (driver.Identity, driver.Capabilities, error) {
@@ -166,6 +175,31 @@ func TestMutants(t *testing.T) {
 		}},
 		{rule: "status", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
 			return mutant{Drive: d, status: func(s driver.Status) driver.Status { d.Rewind(context.Background()); return s }}
+		}},
+		{rule: "health", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return struct{ driver.Drive }{d} // says that it can, and cannot
+		}},
+		{rule: "health", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, health: func(h driver.Health) driver.Health { h.Cartridge.Remaining = h.Cartridge.Capacity + 1; return h }}
+		}},
+		{rule: "health", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, health: func(h driver.Health) driver.Health { h.Written.Bytes = 8000 - h.Written.Bytes; return h }}
+		}},
+		{rule: "health", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, health: func(h driver.Health) driver.Health { d.Rewind(context.Background()); return h }}
+		}},
+		{rule: "health", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, health: func(h driver.Health) driver.Health { h.Cartridge.Capacity, h.Cartridge.Remaining = 0, 0; return h }}
+		}},
+		{rule: "health", mutate: func(d driver.Drive, lib *memtape.Library) driver.Drive {
+			lib.Soil(0, driver.CleaningDue)
+			return mutant{Drive: d, status: func(s driver.Status) driver.Status { s.NeedsClean = false; return s }}
+		}},
+		{rule: "health of a write-once cartridge", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, health: func(h driver.Health) driver.Health { h.Cartridge.Kind = driver.CartridgeData; return h }}
+		}},
+		{rule: "health of an empty drive", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, health: func(h driver.Health) driver.Health { h.Cartridge.Serial = "the last one"; return h }}
 		}},
 		{rule: "blank tape", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
 			return mutant{Drive: d, read: func(ctx context.Context, p []byte) (int, driver.Condition, error) {
@@ -526,6 +560,12 @@ func TestSkips(t *testing.T) {
 	is.Equal(tried("locate", bare), "the drive cannot locate by block")
 	is.Equal(tried("a block that cannot be read", bare), "the rig cannot damage a cartridge")
 	is.Equal(tried("a reset ends the load", bare), "the rig cannot reset the drive")
+	is.Equal(tried("health", mem(memtape.Options{}, func(d driver.Drive, _ *memtape.Library) driver.Drive {
+		return mutant{Drive: d, id: func(i driver.Identity, c driver.Capabilities) (driver.Identity, driver.Capabilities) {
+			c.ReportsHealth = false
+			return i, c
+		}}
+	}, nil)), "the drive does not tell how it is")
 	is.Equal(tried("write once", func(t testing.TB, s Scratch) *Rig {
 		if s.WORM {
 			return nil

@@ -18,7 +18,10 @@ func Drive(dev driver.Drive, rules ...Rule) *TapeDrive {
 	return &TapeDrive{newDevice(rules), dev}
 }
 
-var _ driver.Drive = (*TapeDrive)(nil)
+var (
+	_ driver.Drive          = (*TapeDrive)(nil)
+	_ driver.HealthReporter = (*TapeDrive)(nil)
+)
 
 func (d *TapeDrive) run(ctx context.Context, f func(Rule) error, names ...Op) error {
 	r, release := d.match(names...)
@@ -35,6 +38,20 @@ func (d *TapeDrive) Identify(ctx context.Context) (id driver.Identity, caps driv
 func (d *TapeDrive) Status(ctx context.Context) (s driver.Status, err error) {
 	err = d.run(ctx, func(Rule) (err error) { s, err = d.dev.Status(ctx); return err }, Status)
 	return s, err
+}
+
+// Health implements driver.HealthReporter, as far as the drive beneath does.
+func (d *TapeDrive) Health(ctx context.Context) (h driver.Health, err error) {
+	h = driver.UnknownHealth()
+	err = d.run(ctx, func(Rule) (err error) {
+		r, ok := d.dev.(driver.HealthReporter)
+		if !ok {
+			return &driver.Error{Op: "health", Outcome: driver.OutcomeIllegalRequest, Sense: driver.Sense{Info: driver.Unknown}, Text: "the drive does not tell how it is"}
+		}
+		h, err = r.Health(ctx)
+		return err
+	}, Health)
+	return h, err
 }
 
 // Load implements driver.Drive.

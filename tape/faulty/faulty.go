@@ -29,6 +29,7 @@ const (
 	Any            Op = ""
 	Identify       Op = "identify"
 	Status         Op = "status"
+	Health         Op = "health"
 	Load           Op = "load"
 	Unload         Op = "unload"
 	Rewind         Op = "rewind"

@@ -50,7 +50,7 @@ func capabilities(maxBlock int) driver.Capabilities {
 	return driver.Capabilities{
 		MinBlock: 1, MaxBlock: maxBlock, Window: window,
 		ReportsPosition: true, ReportsFile: true, ReportsBuffer: true, LocatesByBlock: true, WORM: true,
-		Exclusive: driver.ExclusiveLock,
+		ReportsHealth: true, Exclusive: driver.ExclusiveLock,
 	}
 }
 

@@ -3,8 +3,10 @@ package memtape
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/enstore-go/sdk/tape/driver"
 )
@@ -49,32 +51,53 @@ func (d *drive) do(ctx context.Context, op string, loaded bool, f func(b *bay, c
 	}
 	d.lib.mu.Lock()
 	passed, err := d.try(op, loaded, f)
+	wait := time.Duration(0)
+	if err == nil || outcomeOf(err) == driver.OutcomeEndOfData { // a locate beyond goes to the end
+		wait = d.takes(op, passed)
+	}
 	d.lib.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	t := d.lib.o.Timing
-	wait := t.Command
-	switch op {
-	case "load":
-		wait = t.Load
-	case "unload":
-		wait = t.Unload
-	case "read block", "write block":
-		wait = seconds(t.PerByte, passed)
-	case "rewind", "locate", "space":
-		wait = t.Start + seconds(t.WindPerByte, passed)
-	case "flush":
-		wait = t.Flush
-	}
 	if wait <= 0 {
-		return nil
+		return err
 	}
 	// The deed is done; whoever gives up waiting does not know that.
 	if err := pause(ctx, wait); err != nil {
 		return fail(op, driver.OutcomeUnknown, 0, 0, 0, err.Error())
 	}
-	return nil
+	return err
+}
+
+func outcomeOf(err error) driver.Outcome {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
+		return e.Outcome
+	}
+	return driver.OutcomeNone
+}
+
+// takes is how long a command takes that has just been carried out. The library's lock is held.
+func (d *drive) takes(op string, passed int64) time.Duration {
+	t, b := d.lib.o.Timing, d.bay
+	switch {
+	case op == "unload" && b.cleans():
+		return time.Until(b.health.until)
+	case b.reel != nil:
+		return b.reel.takes(time.Now(), t, op, passed, b.off+b.held())
+	}
+	bytes := func(perByte float64) time.Duration {
+		return time.Duration(perByte * float64(passed) * float64(time.Second))
+	}
+	switch op {
+	case "load":
+		return t.Load
+	case "unload":
+		return t.Unload
+	case "read block", "write block":
+		return bytes(t.PerByte)
+	case "rewind", "locate", "space":
+		return t.Start + bytes(t.WindPerByte)
+	case "flush":
+		return t.Flush
+	}
+	return t.Command
 }
 
 func (d *drive) try(op string, loaded bool, f func(b *bay, c *cartridge) (int64, error)) (int64, error) {
@@ -110,7 +133,7 @@ func (d *drive) Identify(ctx context.Context) (driver.Identity, driver.Capabilit
 		driver.Capabilities{
 			MinBlock: o.MinBlock, MaxBlock: o.MaxBlock, Window: o.Window,
 			ReportsPosition: !o.NoPositions, ReportsFile: !o.NoPositions && !o.NoFiles, ReportsBuffer: !o.NoPositions,
-			LocatesByBlock: !o.NoLocate, WORM: true, Exclusive: driver.ExclusiveOpen, Timeouts: o.Timeouts,
+			LocatesByBlock: !o.NoLocate, WORM: true, ReportsHealth: true, Exclusive: driver.ExclusiveOpen, Timeouts: o.Timeouts,
 		}, err
 }
 
@@ -119,6 +142,8 @@ func (d *drive) Status(ctx context.Context) (s driver.Status, err error) {
 	s.Capacity, s.Remaining = driver.Unknown, driver.Unknown
 	err = d.do(ctx, "status", false, func(b *bay, c *cartridge) (int64, error) {
 		s.Present, s.Loaded = c != nil, b.loaded
+		s.NeedsClean = b.health.cleaning >= driver.CleaningDue
+		s.Cleaning = c != nil && c.o.Cleanings > 0
 		if b.loaded {
 			s.WriteProtect, s.WORM = c.o.WriteProtect, c.o.WORM
 			s.Barcode = c.label
@@ -136,12 +161,19 @@ func (d *drive) Load(ctx context.Context) error {
 		if c == nil {
 			return 0, fail("load", driver.OutcomeNoMedium, 2, 0x3a, 0, "")
 		}
+		if c.o.Cleanings > 0 {
+			return 0, fail("load", driver.OutcomeNotReady, 2, 0x30, 3, "a cleaning cartridge is in the drive")
+		}
 		if b.loaded {
 			if err := b.drain("load"); err != nil {
 				return 0, err
 			}
 		}
-		b.loaded, b.at, b.attention = true, 0, ""
+		if !b.loaded {
+			b.health.begin()
+			c.loads++
+		}
+		b.loaded, b.at, b.off, b.attention = true, 0, 0, ""
 		return 0, nil
 	})
 }
@@ -153,7 +185,7 @@ func (d *drive) Unload(ctx context.Context) error {
 		if b.loaded {
 			err = b.drain("unload")
 		}
-		b.loaded, b.at, b.late = false, 0, nil
+		b.loaded, b.at, b.off, b.late = false, 0, 0, nil
 		return 0, err
 	})
 }
@@ -284,10 +316,14 @@ func (d *drive) ReadBlock(ctx context.Context, p []byte) (n int, cond driver.Con
 			return 0, nil
 		}
 		if s, bad := c.bad[b.at]; bad {
+			b.health.read.Uncorrected++
+			b.health.alerts |= driver.AlertsOf(alertHardError, alertReadFailure)
 			return 0, &driver.Error{Op: op, Outcome: driver.OutcomeMedium, Sense: s}
 		}
 		data := c.objects[b.at].data
+		b.off += c.objects[b.at].size()
 		b.at++
+		b.health.read.Bytes += int64(len(data))
 		switch {
 		case data == nil:
 			cond = driver.Filemark
@@ -335,9 +371,9 @@ func (d *drive) WriteFilemarks(ctx context.Context, n int, immediate bool) (cond
 			}
 		}
 		if immediate {
-			return 0, nil
+			return int64(n), nil
 		}
-		return 0, b.drain(op)
+		return int64(n), b.drain(op)
 	})
 	return cond, err
 }
@@ -356,6 +392,11 @@ func (d *drive) Close() error {
 func (b *bay) wind(to int) (passed int64) {
 	for _, o := range b.in.objects[min(b.at, to):max(b.at, to)] {
 		passed += o.size()
+	}
+	if to < b.at {
+		b.off -= passed
+	} else {
+		b.off += passed
 	}
 	b.at = to
 	return passed
@@ -407,6 +448,8 @@ func (b *bay) settle() {
 			s.ASC = 0x0c // a read error's code makes no sense for a write
 		}
 		s.Deferred = true
+		b.health.written.Uncorrected++
+		b.health.alerts |= driver.AlertsOf(alertHardError, alertWriteFailure)
 		b.late = &driver.Error{Outcome: driver.OutcomeMedium, Sense: s}
 		b.pending = nil
 		return
@@ -418,7 +461,9 @@ func (b *bay) settle() {
 	}
 	c.objects = append(c.objects, o)
 	c.used += o.size()
+	b.health.written.Bytes += int64(len(o.data))
 	b.at++
+	b.off += o.size()
 }
 
 // drain empties the buffer, and tells an error that came late.

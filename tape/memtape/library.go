@@ -47,12 +47,17 @@ type Options struct {
 	Timing   Timing
 }
 
-// Timing is how long things take, in the time of package time. The zero value is at once.
+// Timing is how long things take, in the time of package time. The zero value is at once; [As] is that of a real drive.
 type Timing struct {
-	Command time.Duration // Identify, Status, Position
+	Command time.Duration // Identify, Status, Health, Position
 	Load    time.Duration
 	Unload  time.Duration
 	Move    time.Duration // of the robot
+	Clean   time.Duration // of a cleaning cartridge's work
+
+	// Streaming is the time of what moves tape. Without it the following hold, which know neither wraps nor stops.
+	Streaming *Streaming
+
 	Start   time.Duration // of any motion of the tape: Rewind, Locate, Space
 	PerByte float64       // seconds for each byte read, written or passed over; 1/300e6 for 300 MB/s
 	Flush   time.Duration // of a synchronous flush
@@ -66,6 +71,7 @@ type VolumeOptions struct {
 	EarlyWarning int64 // bytes before the end; default a sixteenth of the capacity
 	WriteProtect bool
 	WORM         bool // what is written cannot be overwritten
+	Cleanings    int  // above 0: this is a cleaning cartridge, for so many uses
 }
 
 // Library is a robot, drives and cartridges. Its methods may be called from several
@@ -89,8 +95,12 @@ type bay struct {
 	// attention is what happened since the last command, to be told once.
 	attention string
 	at        int           // number of the object ahead, the buffer not counted
+	off       int64         // bytes before that object
 	pending   []object      // the buffer
 	late      *driver.Error // waits to be told
+
+	reel   *reel // nil: time as Timing says
+	health health
 }
 
 // object is a block, or a filemark if data is nil.
@@ -106,6 +116,8 @@ type cartridge struct {
 	used    int64
 	marks   []int // object numbers of the filemarks, ascending
 	bad     map[int]driver.Sense
+	loads   int64
+	left    int // uses of a cleaning cartridge
 }
 
 // New makes a library without cartridges.
@@ -121,7 +133,7 @@ func New(o Options) *Library {
 	def(&o.MaxBlock, DefaultMaxBlock)
 	l := &Library{o: o, slots: make([]*cartridge, o.Slots), volumes: map[string]*cartridge{}}
 	for range o.Drives {
-		l.drives = append(l.drives, &bay{})
+		l.drives = append(l.drives, &bay{reel: newReel(o.Timing.Streaming), health: health{cleaning: driver.CleaningNone}})
 	}
 	return l
 }
@@ -141,7 +153,7 @@ func (l *Library) AddVolume(label string, o VolumeOptions) (int, error) {
 	}
 	for i, c := range l.slots {
 		if c == nil {
-			l.slots[i] = &cartridge{label: label, o: o, bad: map[int]driver.Sense{}}
+			l.slots[i] = &cartridge{label: label, o: o, bad: map[int]driver.Sense{}, left: o.Cleanings}
 			l.volumes[label] = l.slots[i]
 			return FirstSlot + i, nil
 		}
@@ -167,6 +179,9 @@ func (l *Library) Insert(label string, n int) error {
 	if b.in == c {
 		return nil
 	}
+	if b.cleans() {
+		return fmt.Errorf("memtape: drive %d is being cleaned", n)
+	}
 	from := &l.hand
 	for i, s := range l.slots {
 		if s == c {
@@ -174,12 +189,20 @@ func (l *Library) Insert(label string, n int) error {
 		}
 	}
 	*from = b.in
-	b.take(c)
+	b.take(c, l.o.Timing.Clean)
 	return nil
 }
 
-func (b *bay) take(c *cartridge) {
-	b.in, b.loaded, b.at, b.pending, b.late = c, false, 0, nil, nil
+// take puts a cartridge, or none, into the drive. A cleaning cartridge begins its work, which takes so long.
+func (b *bay) take(c *cartridge, work time.Duration) {
+	b.in, b.loaded, b.at, b.off, b.pending, b.late = c, false, 0, 0, nil, nil
+	if b.reel != nil {
+		b.reel.out()
+	}
+	if c != nil && c.o.Cleanings > 0 {
+		b.clean(c, work)
+		return
+	}
 	b.attention = "not ready to ready change, medium may have changed"
 }
 
@@ -240,7 +263,10 @@ func (l *Library) Reset(n int) error {
 		return fmt.Errorf("memtape: no drive %d", n)
 	}
 	b := l.drives[n]
-	b.loaded, b.pending, b.late, b.at = false, nil, nil, 0
+	b.loaded, b.pending, b.late, b.at, b.off = false, nil, nil, 0, 0
+	if b.reel != nil {
+		b.reel.out()
+	}
 	b.attention = "power on, reset, or bus device reset occurred"
 	return nil
 }
@@ -258,10 +284,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func seconds(perByte float64, n int64) time.Duration {
-	return time.Duration(perByte * float64(n) * float64(time.Second))
 }
 
 // fail makes the error of a command.

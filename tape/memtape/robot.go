@@ -69,7 +69,7 @@ func (r *robot) Inventory(ctx context.Context) ([]driver.Element, error) {
 		all = append(all, e)
 	}
 	for i, b := range l.drives {
-		add(driver.DriveBay, FirstDrive+i, i, b.in, b.loaded)
+		add(driver.DriveBay, FirstDrive+i, i, b.in, b.loaded || b.cleans())
 	}
 	add(driver.Transport, Hand, -1, l.hand, false)
 	for i, c := range l.slots {
@@ -124,17 +124,17 @@ func (r *robot) move(ctx context.Context, from, to int) error {
 		return nil
 	case *dst != nil:
 		return fail(op, driver.OutcomeFull, 5, 0x3b, 0x0d, fmt.Sprintf("address %d is full", to))
-	case fromBay != nil && fromBay.loaded:
+	case fromBay != nil && (fromBay.loaded || fromBay.cleans()):
 		return fail(op, driver.OutcomeHeld, 5, 0x53, 2, fmt.Sprintf("drive %d has it loaded", from-FirstDrive))
 	}
 	c := *src
 	if fromBay != nil {
-		fromBay.take(nil)
+		fromBay.take(nil, 0)
 		fromBay.attention = ""
 	}
 	*src = nil
 	if toBay != nil {
-		toBay.take(c)
+		toBay.take(c, l.o.Timing.Clean)
 	} else {
 		*dst = c
 	}

@@ -35,6 +35,13 @@
 // package. A failed write, and above all a deferred one, ends the load for writing:
 // reading goes on.
 //
+// # Health and cleaning
+//
+// [Drive.Health] tells what drive and cartridge know of themselves: errors, bytes, loads, room, TapeAlert flags. Reading the
+// flags clears them in the drive, so nothing but Health reads them, and the Drive keeps them. [Drive.Cleaning], and NeedsClean
+// of [Drive.Status], say that the drive wants cleaning; a robot puts a cleaning cartridge in, [Drive.Clean] waits for its work. A cleaning
+// cartridge is never a load: [Drive.Load] fails with ErrCleaning.
+//
 // # Time
 //
 // Every call of the vendor's code gets a deadline from its [driver.Timeouts]. If it

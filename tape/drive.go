@@ -28,9 +28,12 @@ type Drive struct {
 	id   driver.Identity
 	caps driver.Capabilities
 
-	mu    sync.Mutex // guards what follows, and all of Load
-	load  *Load      // the present one
-	stats Stats
+	mu       sync.Mutex // guards what follows, and all of Load
+	load     *Load      // the present one
+	stats    Stats
+	alerts   driver.Alerts // read since the load began
+	cleaning driver.Cleaning
+	stops    int64 // of the tape, as the drive told last
 }
 
 // NewDrive asks dev what it is and returns a Drive over it, which owns dev from then on.
@@ -80,9 +83,19 @@ func (d *Drive) Stats() Stats {
 }
 
 // Status asks what is in the drive. It needs no load and moves nothing. If it
-// meets a sign that the cartridge was changed or reset, the present load ends.
+// meets a sign that the cartridge was changed or reset, the present load ends. NeedsClean is what the drive says, or said to Health.
 func (d *Drive) Status(ctx context.Context) (driver.Status, error) {
-	return command(ctx, d, nil, kindCommand, "status", d.dev.Status)
+	s, err := command(ctx, d, nil, kindCommand, "status", d.dev.Status)
+	if err != nil {
+		return s, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.NeedsClean {
+		d.cleaning = max(d.cleaning, driver.CleaningDue)
+	}
+	s.NeedsClean = d.cleaning >= driver.CleaningDue
+	return s, nil
 }
 
 // Idle waits until no call is under way in the driver, an abandoned one included. Buffers
@@ -90,12 +103,13 @@ func (d *Drive) Status(ctx context.Context) (driver.Status, error) {
 func (d *Drive) Idle(ctx context.Context) error { return d.port.idle(ctx) }
 
 // Load makes the cartridge in the drive ready and begins a load, at the load point. It ends
-// the load before, if there was one. ErrNoMedium without a cartridge.
+// the load before, if there was one. ErrNoMedium without a cartridge, ErrCleaning with one that is for cleaning.
 func (d *Drive) Load(ctx context.Context) (*Load, error) {
 	d.mu.Lock()
 	if d.load != nil {
 		d.load.end(errors.New("tape: another load has begun"))
 	}
+	d.alerts = 0
 	d.mu.Unlock()
 	_, err := command(ctx, d, nil, kindLoad, "load", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, d.dev.Load(ctx)
@@ -139,6 +153,7 @@ func (d *Drive) Unload(ctx context.Context) error {
 	if err == nil {
 		d.mu.Lock()
 		d.stats.Unloads++
+		d.stops = 0
 		d.mu.Unlock()
 	}
 	return err
@@ -232,6 +247,9 @@ func command[T any](ctx context.Context, d *Drive, l *Load, k kind, op string, f
 	}
 	if err == nil {
 		return v, nil
+	}
+	if de, ok := errors.AsType[*driver.Error](err); ok && asksForCleaning(de.Sense) {
+		d.cleaning = max(d.cleaning, driver.CleaningDue)
 	}
 	e := d.wrapLocked(l, op, err)
 	if began && l != nil {

@@ -24,6 +24,9 @@ var (
 	ErrBlockTooLong   = errors.New("tape: the block is longer than the buffer") // nothing of it may be used
 	ErrMedium         = errors.New("tape: unrecovered error of the medium")     // read or write
 	ErrLabelDiffers   = errors.New("tape: the label was not read as written")   // WriteLabel
+	ErrCleaning       = errors.New("tape: the drive has a cleaning cartridge")  // it was loaded as if it were a volume
+	ErrNotCleaning    = errors.New("tape: this is no cleaning cartridge")       // Clean
+	ErrUncleaned      = errors.New("tape: the drive was not cleaned")           // Clean
 	ErrClosed         = errors.New("tape: closed")                              // Drive or Changer
 	ErrNotFound       = errors.New("tape: volume is not in the robot")          // or no such drive
 	ErrDriveFull      = errors.New("tape: another volume is in the drive")      // Mount
@@ -78,10 +81,13 @@ func (e *Error) Error() string {
 // Unwrap returns e.Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is tells whether target is the sentinel of the outcome.
+// Is tells whether target is the sentinel of the outcome, or of what the sense data say.
 func (e *Error) Is(target error) bool {
 	var d *driver.Error
-	return errors.As(e.Err, &d) && outcomeErrors[d.Outcome] == target && target != nil
+	if target == nil || !errors.As(e.Err, &d) {
+		return false
+	}
+	return outcomeErrors[d.Outcome] == target || target == ErrCleaning && isCleaningCartridge(d.Sense)
 }
 
 // OutcomeOf returns the driver's outcome in err: OutcomeNone for nil, and OutcomeUnknown

@@ -17,6 +17,7 @@ type Stats struct {
 	Locates, Rewinds, Spaces    int64 // commands of motion
 	Syncs                       int64 // synchronous flushes
 	EarlyWarnings               int64
+	Stops                       int64                    // times the tape came to rest in a transfer, as far as Drive.Health was told
 	Commands                    int64                    // of any kind
 	Errors                      map[driver.Outcome]int64 // failed commands by outcome
 	Time                        Times                    // spent in the driver

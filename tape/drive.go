@@ -248,10 +248,10 @@ func command[T any](ctx context.Context, d *Drive, l *Load, k kind, op string, f
 	if err == nil {
 		return v, nil
 	}
-	if de, ok := errors.AsType[*driver.Error](err); ok && asksForCleaning(de.Sense) {
+	e := d.wrapLocked(l, op, err)
+	if e.Verdict.Do == CleanDrive {
 		d.cleaning = max(d.cleaning, driver.CleaningDue)
 	}
-	e := d.wrapLocked(l, op, err)
 	if began && l != nil {
 		l.judge(ctx, k, e)
 	}

@@ -121,9 +121,6 @@ func (d *Drive) Clean(ctx context.Context) error {
 	return err
 }
 
-// asksForCleaning tells whether sense data say that the drive wants to be cleaned (SPC-5, annex F: 00/17).
-func asksForCleaning(s driver.Sense) bool { return s.ASC == 0x00 && s.ASCQ == 0x17 }
-
 // isCleaningCartridge tells whether sense data say that there is one in the drive (SPC-5, annex F: 30/03).
 func isCleaningCartridge(s driver.Sense) bool {
 	return (s.Key == 2 || s.Key == 3) && s.ASC == 0x30 && s.ASCQ == 0x03

@@ -145,7 +145,7 @@ func TestMode(t *testing.T) {
 	is := is.New(t)
 	m, err := scsi.ParseMode(mode)
 	is.NoErr(err)
-	is.Equal(m, scsi.Mode{WriteProtected: true, Buffered: 1, Density: 0x5e, BlockLength: 0x40000, Pages: []scsi.ModePage{
+	is.Equal(m, scsi.Mode{Medium: 0x78, WriteProtected: true, Buffered: 1, Density: 0x5e, BlockLength: 0x40000, Pages: []scsi.ModePage{
 		{Page: 0x0f, Data: []byte{0xc0, 0x80}}, {Page: 0x10, Sub: 1, Data: []byte{1, 2, 3, 4}}, {Page: 0x1d, Data: []byte{0, 1}},
 	}})
 	cut, err := scsi.ParseMode(mode[:len(mode)-1])

@@ -17,6 +17,7 @@ const (
 
 // Mode is the answer to ModeSense.
 type Mode struct {
+	Medium         uint8 // medium type, whose values are the maker's
 	WriteProtected bool
 	Buffered       uint8 // 0: not, 1: writes end when the drive has taken the block
 	Density        uint8
@@ -35,7 +36,7 @@ func ParseMode(b []byte) (Mode, error) {
 	if len(b) < 8 {
 		return Mode{}, malformed("mode", len(b), "no header")
 	}
-	m := Mode{WriteProtected: b[3]&0x80 != 0, Buffered: b[3] >> 4 & 7}
+	m := Mode{Medium: b[2], WriteProtected: b[3]&0x80 != 0, Buffered: b[3] >> 4 & 7}
 	b = b[:min(len(b), 2+int(binary.BigEndian.Uint16(b)))]
 	if len(b) < 8 {
 		return m, malformed("mode", 0, "a length of %d", len(b))

@@ -17,6 +17,16 @@
 //
 // Where a drive cannot tell its position, or cannot locate, the driver finds out when it is opened and says so in its Capabilities.
 //
+// # Health
+//
+// A drive whose log or cartridge memory can be read is a driver.HealthReporter: log pages 02, 03, 0C, 14, 17, 2E and 31, the attributes
+// of the cartridge's memory, and of IBM's drives from LTO-7 on the ends of wraps. Page 2E clears the flags that it tells, and is read by Health
+// alone, last; that the drive wants cleaning is told by Status from page 0C, which clears nothing. Write-once cartridges are known by
+// their memory, the drive's mode or its medium type. A cleaning cartridge is told as such (2/30/03); Unload waits for its work.
+//
+// The time-outs of an LTO drive are those of its generation; the first load of an LTO-9 cartridge may take two hours, and is
+// waited for.
+//
 // It knows no fixed blocks on tape, no partitions, no encryption, no logical block protection, and reserves nothing: a second
 // host is kept out by nobody.
 package ssc

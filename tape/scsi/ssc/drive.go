@@ -14,7 +14,7 @@ import (
 // Options may be left zero.
 type Options struct {
 	MaxBlock int             // the longest block to be used, in bytes, if the drive has a longer one; 1 MiB
-	Timeouts driver.Timeouts // for Capabilities
+	Timeouts driver.Timeouts // for Capabilities; what is left out is that of the drive's LTO generation, or the default
 }
 
 // window is what Capabilities says of the drive's buffer, in blocks: at most so much as any drive has, of blocks of 64 KiB.
@@ -27,8 +27,13 @@ type drive struct {
 	caps   driver.Capabilities
 	long   bool // READ POSITION has its long form
 	wide   bool // LOCATE(16) is there
+	lto    int  // its generation; 0: none, or not told
 	loaded bool
 	closed atomic.Bool
+
+	reports   reports
+	cartridge driver.Cartridge                       // that is loaded
+	before    struct{ written, read driver.Traffic } // what the drive had counted when it was loaded
 }
 
 // Open makes a drive over a transport to its logical unit, which the drive owns if there is no error.
@@ -42,10 +47,14 @@ func Open(ctx context.Context, t scsi.Transport, o Options) (driver.Drive, error
 		return nil, err
 	}
 	d.id = id
-	d.caps = driver.Capabilities{MinBlock: 1, MaxBlock: scsi.MaxTransfer, Window: window, Exclusive: driver.ExclusiveNone, Timeouts: o.Timeouts.WithDefaults()}
+	d.caps = driver.Capabilities{MinBlock: 1, MaxBlock: scsi.MaxTransfer, Window: window, Exclusive: driver.ExclusiveNone}
 	if o.MaxBlock <= 0 {
 		o.MaxBlock = 1 << 20
 	}
+	if d.lto, err = d.generation(ctx); err != nil {
+		return nil, err
+	}
+	d.caps.Timeouts = either(o.Timeouts, timeouts(d.lto)).WithDefaults()
 	in := make([]byte, 6)
 	n, err := d.u.Must(ctx, "open", scsi.ReadBlockLimits(), nil, in)
 	if err != nil {
@@ -63,7 +72,13 @@ func Open(ctx context.Context, t scsi.Transport, o Options) (driver.Drive, error
 	if d.caps.MaxBlock < d.caps.MinBlock {
 		return nil, fail("open", driver.OutcomeConfig, "maxBlock is %d, the drive's shortest block has %d bytes", o.MaxBlock, d.caps.MinBlock)
 	}
-	return d, d.abilities(ctx)
+	if err := d.abilities(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.what(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 func fail(op string, o driver.Outcome, format string, args ...any) error {
@@ -189,29 +204,39 @@ func (d *drive) Status(ctx context.Context) (driver.Status, error) {
 	case err != nil:
 		d.loaded = false
 		return s, err
-	case c == nil:
+	case c == nil || !failed(c):
 		s.Present, s.Loaded = true, d.loaded
 	case c.Key == scsi.UnitAttention:
 		d.loaded = false
 		return s, c.Error(op)
 	case c.Key == scsi.NotReady && c.ASC == 0x3a:
 		d.loaded = false
-		return s, nil
+	case cleaning(c):
+		s.Present, s.Cleaning = true, true
 	case c.Key == scsi.NotReady: // loading, or unloaded and still there
 		s.Present = true
-		return s, nil
-	case failed(c):
+	default:
 		return s, c.Error(op)
 	}
-	in := make([]byte, 255)
-	n, c, err := d.u.Do(ctx, op, scsi.ModeSense(scsi.PageNone, len(in)), nil, in)
-	if err != nil || c != nil {
-		return s, err
+	if c == nil {
+		in, err := d.ask(ctx, op, scsi.ModeSense(scsi.PageNone, 255), make([]byte, 255))
+		if err != nil {
+			return s, err
+		}
+		if m, err := scsi.ParseMode(in); in != nil && err == nil {
+			s.WriteProtect = m.WriteProtected
+		}
 	}
-	if m, err := scsi.ParseMode(in[:n]); err == nil {
-		s.WriteProtect = m.WriteProtected
+	if s.Loaded {
+		if err := d.room(ctx, op); err != nil {
+			return s, err
+		}
+		s.WORM = d.cartridge.Kind == driver.CartridgeWORM
+		s.Barcode, s.Capacity, s.Remaining = d.cartridge.Barcode, d.cartridge.Capacity, d.cartridge.Remaining
 	}
-	return s, nil
+	wants, err := d.wants(ctx, op)
+	s.NeedsClean = wants >= driver.CleaningDue
+	return s, err
 }
 
 // settle is how long Load waits between two looks at a drive that is becoming ready, at first and at most.
@@ -234,17 +259,27 @@ func (d *drive) Load(ctx context.Context) error {
 	if empty, err := d.empty(ctx, op); err != nil || empty {
 		return errors.Join(err, noMedium(op, empty))
 	}
-	if err := d.settled(ctx, op, scsi.LoadUnload(true)); err != nil {
-		return err
-	}
-	if err := d.settled(ctx, op, scsi.TestUnitReady()); err != nil {
-		return err
+	for _, cdb := range [][]byte{scsi.LoadUnload(true), scsi.TestUnitReady()} {
+		c, err := d.settled(ctx, op, cdb, becoming)
+		switch {
+		case err != nil:
+			return err
+		case c != nil && cleaning(c):
+			e := c.Error(op)
+			e.Text = "the cartridge in the drive is one for cleaning"
+			return e
+		case c != nil:
+			return c.Error(op)
+		}
 	}
 	if _, err := d.u.Must(ctx, op, scsi.Rewind(false), nil, nil); err != nil {
 		return err
 	}
 	cdb, out := scsi.ModeSelect(0, 0, true)
 	if _, err := d.u.Must(ctx, op, cdb, out, nil); err != nil {
+		return err
+	}
+	if err := d.recognise(ctx, op); err != nil {
 		return err
 	}
 	if _, c, err := d.u.Do(ctx, op, scsi.PreventRemoval(true), nil, nil); err != nil {
@@ -269,28 +304,46 @@ func (d *drive) empty(ctx context.Context, op string) (bool, error) {
 	return err == nil && c != nil && c.Key == scsi.NotReady && c.ASC == 0x3a, err
 }
 
-// settled repeats a command while the drive is becoming ready, and over the attentions that a load brings with it.
-func (d *drive) settled(ctx context.Context, op string, cdb []byte) error {
+// becoming tells that a drive is busy with what makes it ready: loading (01h), or an operation (07h) or a long write (08h) that goes on, as an LTO-9
+// drive may say for up to two hours while it initialises a cartridge that was never loaded before.
+func becoming(c *scsi.Check) bool {
+	return c.Key == scsi.NotReady && c.ASC == 0x04 && (c.ASCQ == 0x00 || c.ASCQ == 0x01 || c.ASCQ == 0x07 || c.ASCQ == 0x08)
+}
+
+// cleaning tells that a cleaning cartridge is in the drive.
+func cleaning(c *scsi.Check) bool {
+	return (c.Key == scsi.NotReady || c.Key == scsi.MediumError) && c.ASC == 0x30 && c.ASCQ == 0x03
+}
+
+// settled repeats a command while the drive is busy, and over the attentions that a load brings with it. What it says in the end is
+// nil if that is good.
+func (d *drive) settled(ctx context.Context, op string, cdb []byte, busy func(*scsi.Check) bool) (*scsi.Check, error) {
 	for wait := settleFirst; ; wait = min(2*wait, settleMost) {
 		_, c, err := d.u.Do(ctx, op, cdb, nil, nil)
 		switch {
 		case err != nil:
-			return err
+			return nil, err
 		case c == nil || !failed(c):
-			return nil
-		case c.Key == scsi.UnitAttention:
-		case c.Key == scsi.NotReady && c.ASC == 0x04 && (c.ASCQ == 0x01 || c.ASCQ == 0x00):
-		default:
-			return c.Error(op)
+			return nil, nil
+		case c.Key != scsi.UnitAttention && !busy(c):
+			return c, nil
 		}
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return fail(op, driver.OutcomeUnknown, "the drive is still becoming ready: %v", ctx.Err())
+			return nil, fail(op, driver.OutcomeUnknown, "the drive is still busy (%v%s): %v", c.Sense, progress(c), ctx.Err())
 		}
 	}
+}
+
+// progress is how far the drive is with what it does, if it tells.
+func progress(c *scsi.Check) string {
+	if !c.ProgressValid {
+		return ""
+	}
+	return fmt.Sprintf(", %d %% done", int(c.Progress)*100/65536)
 }
 
 // Unload implements driver.Drive.
@@ -315,7 +368,12 @@ func (d *drive) Unload(ctx context.Context) error {
 	} else if c != nil && c.Key != scsi.IllegalRequest && c.Key != scsi.UnitAttention {
 		return c.Error(op)
 	}
-	return d.settled(ctx, op, scsi.LoadUnload(false))
+	// A cleaning cartridge is let go when it has done its work; some drives eject it by themselves.
+	c, err := d.settled(ctx, op, scsi.LoadUnload(false), func(c *scsi.Check) bool { return becoming(c) || cleaning(c) })
+	if err != nil || c == nil || c.Key == scsi.NotReady && c.ASC == 0x3a {
+		return err
+	}
+	return c.Error(op)
 }
 
 // Close implements driver.Drive. A cartridge stays loaded; with the session its removal is no longer prevented.

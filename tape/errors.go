@@ -9,6 +9,21 @@ import (
 )
 
 // The errors of this package, to be matched with errors.Is. Most come inside an *Error.
+//
+// FTT's error classes are these here:
+//
+//	ENOTAPE ENOSPC EROFS EBLANK          ErrNoMedium ErrEndOfMedium ErrWriteProtected ErrBlank
+//	EIO                                  ErrMedium or driver.OutcomeHardware, as the sense data say
+//	EUNRECOVERED ELOST ENOTBOT           ErrPosition, and then ErrLoadEnded
+//	EBUSY                                ErrHeld, or ErrTimeout if the drive is stuck
+//	ENXIO ENODEV EPIPE                   ErrGone
+//	ENOMEM E2SMALL                       ErrBlockTooLong
+//	EPARTIALWRITE                        none: a block is written whole or not at all
+//	ELEADER EFILEMARK                    no errors: driver.LoadPoint, driver.Filemark
+//	EBLKSIZE EFAULT ERANGE ENOTSUPPORTED driver.OutcomeIllegalRequest
+//	ENOENT EPERM ENFILE ENOTTAPE ENOEXEC driver.OutcomeConfig, which names the key
+//	EWRONGVOL EWRONGVOLTYP ERWFS         the engine's, which knows what it wants: ReadLabel tells what is there
+//	EPARTIALSTAT                         none: what is not told is driver.Unknown
 var (
 	ErrEndOfMedium    = errors.New("tape: end of medium")                       // the block was not written, the volume is full
 	ErrEndOfData      = errors.New("tape: end of data")                         // a place beyond the last object was asked for

@@ -31,9 +31,9 @@ func (d *Drive) Health(ctx context.Context) (driver.Health, error) {
 	defer d.mu.Unlock()
 	d.alerts |= h.Alerts
 	switch {
-	case h.Alerts.Has(alertCleanNow):
+	case h.Alerts.Has(driver.AlertCleanNow):
 		h.Cleaning = driver.CleaningNow
-	case h.Alerts.Has(alertCleanPeriodic):
+	case h.Alerts.Has(driver.AlertCleanDue):
 		h.Cleaning = max(h.Cleaning, driver.CleaningDue)
 	}
 	if h.Cleaning == driver.CleaningNone {
@@ -44,14 +44,6 @@ func (d *Drive) Health(ctx context.Context) (driver.Health, error) {
 	d.stopped(h.Stops)
 	return h, nil
 }
-
-// The TapeAlert flags that are acted upon (SSC-5, annex A).
-const (
-	alertCleanNow        = 20
-	alertCleanPeriodic   = 21
-	alertCleaningExpired = 22
-	alertCleaningInvalid = 23
-)
 
 // stopped counts the stops of the tape: the drive's number begins anew with each cartridge, and not with each Load. d.mu is held.
 func (d *Drive) stopped(n int64) {
@@ -106,9 +98,9 @@ func (d *Drive) Clean(ctx context.Context) error {
 	h, err := d.Health(ctx)
 	switch {
 	case err != nil:
-	case h.Alerts.Has(alertCleaningExpired):
+	case h.Alerts.Has(driver.AlertCleaningExpired):
 		err = d.wrap(nil, op, fmt.Errorf("%w: the cartridge is used up", ErrUncleaned))
-	case h.Alerts.Has(alertCleaningInvalid):
+	case h.Alerts.Has(driver.AlertCleaningInvalid):
 		err = d.wrap(nil, op, fmt.Errorf("%w: the cartridge does not fit the drive", ErrUncleaned))
 	case h.Cleaning >= driver.CleaningDue:
 		err = d.wrap(nil, op, fmt.Errorf("%w: cleaning is %v", ErrUncleaned, h.Cleaning))

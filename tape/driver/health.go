@@ -110,6 +110,14 @@ func (c Cleaning) String() string {
 // Alerts are TapeAlert flags, numbered from 1 to 64 (SSC-5, annex A; for robots SMC-3, 7.2.3). Flag n is bit n-1.
 type Alerts uint64
 
+// The flags that are acted upon; package tape judges all of them.
+const (
+	AlertCleanNow        = 20
+	AlertCleanDue        = 21
+	AlertCleaningExpired = 22 // the cleaning cartridge is used up
+	AlertCleaningInvalid = 23 // it does not fit the drive
+)
+
 // AlertsOf makes Alerts of numbers; those that are no flag's are left out.
 func AlertsOf(flags ...int) (a Alerts) {
 	for _, n := range flags {

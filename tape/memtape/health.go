@@ -21,13 +21,10 @@ type health struct {
 
 // TapeAlert flags that this drive raises (SSC-5, annex A).
 const (
-	alertHardError       = 3
-	alertReadFailure     = 5
-	alertWriteFailure    = 6
-	alertCleaningMedia   = 11
-	alertCleanNow        = 20
-	alertCleanPeriodic   = 21
-	alertCleaningExpired = 22
+	alertHardError     = 3
+	alertReadFailure   = 5
+	alertWriteFailure  = 6
+	alertCleaningMedia = 11
 )
 
 // begin begins a load.
@@ -44,20 +41,20 @@ func (b *bay) cleans() bool {
 // clean has a cleaning cartridge begin its work, or tell that it is used up.
 func (b *bay) clean(c *cartridge, work time.Duration) {
 	if c.left == 0 {
-		b.health.alerts |= driver.AlertsOf(alertCleaningExpired)
+		b.health.alerts |= driver.AlertsOf(driver.AlertCleaningExpired)
 		return
 	}
 	c.left--
 	b.health.cleaning = driver.CleaningNone
 	b.health.cleanings++
 	b.health.until = time.Now().Add(work)
-	b.health.alerts &^= driver.AlertsOf(alertCleanNow, alertCleanPeriodic)
+	b.health.alerts &^= driver.AlertsOf(driver.AlertCleanNow, driver.AlertCleanDue)
 	b.health.alerts |= driver.AlertsOf(alertCleaningMedia)
 }
 
 // Soil makes drive n want to be cleaned, with the TapeAlert flag of the degree. A cleaning cartridge in the drive puts an end to it.
 func (l *Library) Soil(n int, c driver.Cleaning) error {
-	return l.Alert(n, map[driver.Cleaning]int{driver.CleaningDue: alertCleanPeriodic, driver.CleaningNow: alertCleanNow}[c], c)
+	return l.Alert(n, map[driver.Cleaning]int{driver.CleaningDue: driver.AlertCleanDue, driver.CleaningNow: driver.AlertCleanNow}[c], c)
 }
 
 // Alert raises a TapeAlert flag of drive n, if it is one, which stands until it is read, and has the drive want cleaning as it says.

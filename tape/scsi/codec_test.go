@@ -9,6 +9,7 @@ import (
 
 	"github.com/matryer/is"
 
+	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/tape/scsi"
 )
 
@@ -167,11 +168,10 @@ func TestLog(t *testing.T) {
 	b := []byte{0x2e, 0, 0, 15, 0, 1, 0x60, 1, 0, 0, 20, 0x60, 1, 1, 0, 200, 0x60, 1, 1}
 	a, err := scsi.ParseAlerts(b)
 	is.NoErr(err)
-	is.Equal(a.Flags(), []int{scsi.AlertCleanNow})
-	is.Equal(scsi.AlertText(scsi.AlertCleanNow), "the drive must be cleaned now")
+	is.Equal(a.Flags(), []int{driver.AlertCleanNow})
 	a, err = scsi.ParseAlerts(b[:len(b)-1])
 	is.True(errors.Is(err, scsi.ErrMalformed))
-	is.True(a.Has(scsi.AlertCleanNow)) // what came before counts
+	is.True(a.Has(driver.AlertCleanNow)) // what came before counts
 	_, err = scsi.ParseAlerts(append([]byte{0x0c}, b[1:]...))
 	is.True(errors.Is(err, scsi.ErrMalformed))
 	page, all, err := scsi.ParseLog([]byte{0x0c, 0, 0, 8, 1, 0, 3, 4, 0, 1, 0, 0, 9, 9, 9})

@@ -59,62 +59,6 @@ func ParseLog(b []byte) (page uint8, all []LogParameter, err error) {
 // Alerts are TapeAlert flags.
 type Alerts = driver.Alerts
 
-// Flags of drives that this module acts upon or tells of. The numbers are the standard's.
-const (
-	AlertReadWarning      = 1
-	AlertWriteWarning     = 2
-	AlertHardError        = 3
-	AlertMedia            = 4
-	AlertReadFailure      = 5
-	AlertWriteFailure     = 6
-	AlertMediaLife        = 7
-	AlertNotDataGrade     = 8
-	AlertWriteProtect     = 9
-	AlertNoRemoval        = 10
-	AlertCleaningMedia    = 11
-	AlertUnsupported      = 12
-	AlertSnapped          = 14
-	AlertChipFailure      = 15
-	AlertForcedEject      = 16
-	AlertReadOnlyFormat   = 17
-	AlertDirectoryOnTape  = 18
-	AlertNearlyWorn       = 19
-	AlertCleanNow         = 20
-	AlertCleanPeriodic    = 21
-	AlertCleaningExpired  = 22
-	AlertCleaningInvalid  = 23
-	AlertPowerSupply      = 25
-	AlertCooling          = 26
-	AlertHardwareA        = 30
-	AlertHardwareB        = 31
-	AlertInterface        = 32
-	AlertEjectMedia       = 33
-	AlertDriveTemperature = 36
-	AlertPredictedFailure = 38
-	AlertDiagnostics      = 39
-	AlertLoadFailure      = 55
-	AlertUnload           = 56
-	AlertWORMIntegrity    = 59
-	AlertWORMOverwrite    = 60
-)
-
-var alertTexts = map[int]string{
-	AlertReadWarning: "reading becomes difficult", AlertWriteWarning: "writing becomes difficult", AlertHardError: "an error that could not be corrected",
-	AlertMedia: "the cartridge is bad: copy it", AlertReadFailure: "reading failed", AlertWriteFailure: "writing failed", AlertMediaLife: "the cartridge is at the end of its life",
-	AlertNotDataGrade: "the cartridge is not of data grade", AlertWriteProtect: "the cartridge is write protected", AlertNoRemoval: "removal was asked for and is forbidden",
-	AlertCleaningMedia: "a cleaning cartridge is in the drive", AlertUnsupported: "the cartridge does not fit the drive", AlertSnapped: "the tape is torn or the drive has let go of it",
-	AlertChipFailure: "the cartridge's memory failed", AlertForcedEject: "the cartridge was ejected in the middle of work", AlertReadOnlyFormat: "the cartridge's format can only be read",
-	AlertDirectoryOnTape: "the cartridge's directory is damaged: locates are slow", AlertNearlyWorn: "the cartridge is nearly worn out", AlertCleanNow: "the drive must be cleaned now",
-	AlertCleanPeriodic: "the drive is due for cleaning", AlertCleaningExpired: "the cleaning cartridge is used up", AlertCleaningInvalid: "the cleaning cartridge does not fit",
-	AlertPowerSupply: "a power supply failed", AlertCooling: "cooling failed", AlertHardwareA: "the drive is broken: reset it", AlertHardwareB: "the drive is broken",
-	AlertInterface: "the way to the host is bad", AlertEjectMedia: "the cartridge must be taken out and put in again", AlertDriveTemperature: "the drive is too hot or too cold",
-	AlertPredictedFailure: "the drive expects to fail", AlertDiagnostics: "the drive wants diagnostics", AlertLoadFailure: "loading failed", AlertUnload: "unloading failed",
-	AlertWORMIntegrity: "the write-once cartridge may have been tampered with", AlertWORMOverwrite: "overwriting of a write-once cartridge was tried",
-}
-
-// AlertText says in words what a flag means; "" for one that has none here.
-func AlertText(n int) string { return alertTexts[n] }
-
 // ParseAlerts decodes log page LogAlert. Reading the page clears the flags in the drive.
 func ParseAlerts(b []byte) (Alerts, error) {
 	page, all, err := ParseLog(b)

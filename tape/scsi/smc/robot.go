@@ -18,8 +18,8 @@ type Options struct {
 	// Fresh is for how long Inventory gives what the robot said before, unless it has told of anything since, like an opened
 	// door or a port that was used: 1 min; negative: not at all. What was moved behind the robot's back, as by another host,
 	// is seen after that time; Move looks at both places anew, always.
-	Fresh time.Duration
-	Rescan  bool          // have the robot look at every place anew before Open returns, which may take many minutes
+	Fresh  time.Duration
+	Rescan bool // have the robot look at every place anew before Open returns, which may take many minutes
 }
 
 // robot is a driver.Changer.

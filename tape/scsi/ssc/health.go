@@ -323,9 +323,9 @@ func (d *drive) Health(ctx context.Context) (driver.Health, error) {
 		h.Alerts, _ = scsi.ParseAlerts(in) // what came before something that is wrong counts
 	}
 	switch {
-	case h.Alerts.Has(scsi.AlertCleanNow):
+	case h.Alerts.Has(driver.AlertCleanNow):
 		h.Cleaning = driver.CleaningNow
-	case h.Alerts.Has(scsi.AlertCleanPeriodic):
+	case h.Alerts.Has(driver.AlertCleanDue):
 		h.Cleaning = max(h.Cleaning, driver.CleaningDue)
 	}
 	return h, nil

@@ -17,12 +17,15 @@ import (
 
 // device says which drive or robot a command is about.
 type device struct {
-	Plugin string `required:"" placeholder:"NAME" help:"A built-in plugin (drive-file, robot-file), or the path of a plugin's program."`
+	Plugin string `required:"" placeholder:"NAME" help:"A built-in plugin (drive-file, robot-file, drive-scsi, robot-scsi, robot-command, robot-operator), or the path of a plugin's program."`
 	Config string `default:"{}" placeholder:"JSON" help:"The plugin's settings, like {\"dir\": \"site/tapes\", \"drive\": 0}."`
 }
 
 // host runs work with a host of plugins of its own.
-func (p *program) host(work func(*plugins.Host) error) (err error) {
+func (p *program) host(work func(*plugins.Host) error) error { return p.patient(0, work) }
+
+// patient does so with a host that gives devices so long to be opened; 0 is the host's default.
+func (p *program) patient(opening time.Duration, work func(*plugins.Host) error) (err error) {
 	run, err := os.MkdirTemp("", "enstore-")
 	if err != nil {
 		return err
@@ -32,7 +35,7 @@ func (p *program) host(work func(*plugins.Host) error) (err error) {
 	if err != nil {
 		return err
 	}
-	o := plugins.HostOptions{Dir: run, WorkDir: dir, HeldWait: time.Second}
+	o := plugins.HostOptions{Dir: run, WorkDir: dir, HeldWait: time.Second, OpenTimeout: opening}
 	if p.cmd.Verbose {
 		o.Logger = hclog.New(&hclog.LoggerOptions{Name: "enstore", Output: p.err, Level: hclog.Debug})
 	}

@@ -13,7 +13,10 @@ import (
 )
 
 type driveCmd struct {
-	Check driveCheckCmd `cmd:"" help:"Try a drive against the contract that every drive must keep."`
+	Ls       driveLsCmd       `cmd:"" help:"List the site's drives with their state."`
+	Show     driveShowCmd     `cmd:"" help:"Tell all about a drive."`
+	Discover driveDiscoverCmd `cmd:"" help:"Find drives and robots, and print the tables of a site file for them."`
+	Check    driveCheckCmd    `cmd:"" help:"Try a drive against the contract that every drive must keep."`
 }
 
 type driveCheckCmd struct {

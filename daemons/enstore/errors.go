@@ -9,6 +9,7 @@ import (
 	"github.com/enstore-go/sdk/enstore/site"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/operator"
 	"github.com/enstore-go/sdk/wrapper"
 )
 
@@ -54,6 +55,8 @@ var kinds = []struct {
 	{site.ErrInUse, wire.Locked}, {tape.ErrHeld, wire.Locked},
 	{tape.ErrNotBlank, wire.NotAllowed}, {tape.ErrWriteProtected, wire.NoAccess},
 	{wrapper.ErrChecksum, wire.Checksum},
+	{operator.ErrNotFound, wire.NotFound}, {operator.ErrNoShelf, wire.NotFound}, {operator.ErrExists, wire.Exists}, {operator.ErrAnswered, wire.Exists},
+	{operator.ErrNoSlot, wire.NoSpace}, {operator.ErrLabel, wire.Invalid}, {operator.ErrWithdrawn, wire.NotAllowed}, {operator.ErrBusy, wire.Locked}, {operator.ErrDamaged, wire.Media},
 	{errDamaged, wire.Media}, {tape.ErrMedium, wire.Media}, {wrapper.ErrTruncated, wire.Media}, {wrapper.ErrHeader, wire.Media}, {wrapper.ErrDead, wire.Media}, {wrapper.ErrLong, wire.Media},
 }
 
@@ -109,6 +112,8 @@ func advice(err error) string {
 		return "Make one with: enstore init DIR --volumes 8\nThen say --site DIR, or set ENSTORE_SITE."
 	case errors.Is(err, site.ErrInUse):
 		return "Another process has this site open; wait for it to end."
+	case errors.Is(err, operator.ErrWithdrawn):
+		return "If the cartridge has to stay there all the same: enstore robot done --late\nWhat is asked for now: enstore robot requests"
 	case errors.Is(err, tape.ErrNotBlank):
 		return "If what is on the cartridge may be lost, give its present label: --overwrite LABEL"
 	case errors.Is(err, syscall.ENOSPC):

@@ -46,8 +46,8 @@ type commands struct {
 	Tag     tagCmd     `cmd:"" help:"Show, set or remove the tags of a directory."`
 	Volume  volumeCmd  `cmd:"" help:"Look after volumes."`
 	Tape    tapeCmd    `cmd:"" help:"Read the image of one cartridge, without a site or catalogue."`
-	Drive   driveCmd   `cmd:"" help:"Try tape drives."`
-	Robot   robotCmd   `cmd:"" help:"Look at robots, move cartridges, try robots."`
+	Drive   driveCmd   `cmd:"" help:"Look at tape drives, find them, try them."`
+	Robot   robotCmd   `cmd:"" help:"Look at robots, move cartridges, answer requests, try robots."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

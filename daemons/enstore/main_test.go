@@ -12,12 +12,14 @@ import (
 	"github.com/matryer/is"
 
 	"github.com/enstore-go/sdk/plugins"
+	"github.com/enstore-go/sdk/tape/command/commandtest"
 )
 
 // asCommand in the environment makes the test binary the command itself.
 const asCommand = "ENSTORE_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
+	commandtest.Main()
 	plugins.Main(plugins.Builtin...)
 	if os.Getenv(asCommand) != "" {
 		main()
@@ -89,7 +91,8 @@ func TestHelp(t *testing.T) {
 	is.True(strings.Contains(good(t), "Usage: enstore <command>")) // without arguments
 	for _, c := range []string{
 		"init", "put", "get", "ls", "stat", "rm", "mkdir", "tag", "tag show", "tag set", "tag rm",
-		"volume add", "volume ls", "volume show", "volume label", "volume inhibit", "tape ls", "tape cat", "tape verify", "drive check", "robot show", "robot move", "robot check", "version",
+		"volume add", "volume ls", "volume show", "volume label", "volume inhibit", "tape ls", "tape cat", "tape verify", "drive ls", "drive show", "drive discover", "drive check",
+		"robot inventory", "robot requests", "robot done", "robot refuse", "robot add", "robot remove", "robot show", "robot move", "robot check", "version",
 	} {
 		out := good(t, append(strings.Fields(c), "--help")...)
 		is.True(strings.Contains(out, "Usage: enstore "+c)) // help of the command
@@ -131,6 +134,14 @@ func TestUsage(t *testing.T) {
 		{"--site " + dir + " ls", 3, "no site here"},
 		{"--site " + dir + "/none ls", 3, "enstore init"},
 		{"volume label bad", 2, "bad"},
+		{"drive show", 2, "a drive's name"},
+		{"drive show x --plugin y", 2, "a drive's name"},
+		{"drive discover --no-kernel --portal ,x", 2, "HOST:PORT"},
+		{"robot requests --plugin robot-file", 2, "only robot-operator"},
+		{"robot requests --plugin robot-operator", 2, "no dir"},
+		{"robot requests --plugin robot-operator --config {", 2, "--config"},
+		{"robot done x", 2, "id"},
+		{"robot refuse 7", 2, "why"},
 	} {
 		t.Run(c.args, func(t *testing.T) { bad(t, c.code, []string{"enstore: ", c.say}, strings.Fields(c.args)...) })
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"testing"
 	"text/tabwriter"
 
@@ -16,6 +15,13 @@ type robotCmd struct {
 	Show  robotShowCmd  `cmd:"" help:"Show what is where in a robot."`
 	Move  robotMoveCmd  `cmd:"" help:"Move a cartridge."`
 	Check robotCheckCmd `cmd:"" help:"Try a robot against the contract that every robot must keep."`
+
+	Inventory robotInventoryCmd `cmd:"" help:"Have a robot look at its places anew, and tell what has changed."`
+	Requests  robotRequestsCmd  `cmd:"" help:"Show what a person has to do."`
+	Done      robotDoneCmd      `cmd:"" help:"Say that a request was carried out."`
+	Refuse    robotRefuseCmd    `cmd:"" help:"Say that a request is not carried out."`
+	Add       robotAddCmd       `cmd:"" help:"Put cartridges on a person's shelf."`
+	Remove    robotRemoveCmd    `cmd:"" help:"Take cartridges from a person's shelf."`
 }
 
 // places names the kinds of elements.
@@ -38,48 +44,44 @@ func (c *robotShowCmd) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
-		if !p.cmd.JSON {
-			fmt.Fprintln(w, "ADDRESS\tPLACE\tCARTRIDGE")
-		}
-		for _, e := range es {
-			place := places[e.Kind]
-			if p.cmd.JSON {
-				o := struct {
-					Address int    `json:"address"`
-					Place   string `json:"place"`
-					Drive   *int   `json:"drive,omitempty"`
-					Full    bool   `json:"full"`
-					Label   string `json:"label,omitempty"`
-					Held    bool   `json:"held,omitempty"`
-				}{Address: e.Address, Place: place, Full: e.Full, Label: e.Label, Held: e.Held}
-				if e.Kind == driver.DriveBay {
-					o.Drive = &e.Drive
-				}
-				if err := p.json(o); err != nil {
-					return err
-				}
-				continue
-			}
-			if e.Kind == driver.DriveBay {
-				place += " " + strconv.Itoa(e.Drive)
-			}
-			what := "-"
-			switch {
-			case e.Full && e.Label != "":
-				what = printable(e.Label)
-			case e.Full:
-				what = "(no bar code)"
-			case e.Kind == driver.Slot && !c.Empty:
-				continue
-			}
-			if e.Held {
-				what += "  (loaded)"
-			}
-			fmt.Fprintf(w, "%d\t%s\t%s\n", e.Address, place, what)
-		}
-		return w.Flush()
+		return p.places(es, c.Empty)
 	})
+}
+
+// places prints elements; empty slots if they are wanted, and always in JSON.
+func (p *program) places(es []driver.Element, empty bool) error {
+	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
+	if !p.cmd.JSON {
+		fmt.Fprintln(w, "ADDRESS\tPLACE\tCARTRIDGE")
+	}
+	for _, e := range es {
+		if p.cmd.JSON {
+			o := struct {
+				Address int    `json:"address"`
+				Place   string `json:"place"`
+				Drive   *int   `json:"drive,omitempty"`
+				Full    bool   `json:"full"`
+				Label   string `json:"label,omitempty"`
+				Held    bool   `json:"held,omitempty"`
+			}{Address: e.Address, Place: places[e.Kind], Full: e.Full, Label: e.Label, Held: e.Held}
+			if e.Kind == driver.DriveBay {
+				o.Drive = &e.Drive
+			}
+			if err := p.json(o); err != nil {
+				return err
+			}
+			continue
+		}
+		if e.Kind == driver.Slot && !e.Full && !empty {
+			continue
+		}
+		what := contents(e)
+		if e.Held {
+			what += "  (loaded)"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\n", e.Address, placeName(e), what)
+	}
+	return w.Flush()
 }
 
 type robotMoveCmd struct {

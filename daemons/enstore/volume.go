@@ -263,7 +263,7 @@ func (c *volumeInhibitCmd) Run(p *program) error {
 	}
 	return p.with(func(s *site.Site) error {
 		set := func(slot catalog.Slot, limit catalog.Limit) error {
-			return s.Catalog().SetInhibit(p.ctx, l, slot, limit, operator(), c.Why)
+			return s.Catalog().SetInhibit(p.ctx, l, slot, limit, whoAsks(), c.Why)
 		}
 		switch c.Limit {
 		case "readonly":
@@ -303,8 +303,8 @@ func lift(p *program, s *site.Site, l catalog.Label, set func(catalog.Slot, cata
 	return nil
 }
 
-// operator is who gives the command.
-func operator() string {
+// whoAsks is who gives the command.
+func whoAsks() string {
 	if u, err := user.Current(); err == nil && u.Username != "" {
 		return u.Username
 	}

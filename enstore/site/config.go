@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/plugins"
 	"github.com/enstore-go/sdk/tape/driver"
 )
 
@@ -296,6 +298,21 @@ func (c *Config) path(p string) string {
 		return p
 	}
 	return filepath.Join(c.dir, p)
+}
+
+// robot is what a robot is opened with: its plugin and its table, with settings beside those of the file.
+func (c *Config) robot(name string, more map[string]any) (plugins.Source, driver.Config, error) {
+	r, ok := c.Robots[name]
+	if !ok {
+		return "", nil, bad("robot %q: the site has no such robot, it has %q", name, slices.Sorted(maps.Keys(c.Robots)))
+	}
+	settings := maps.Clone(r.Config)
+	if settings == nil {
+		settings = map[string]any{}
+	}
+	maps.Copy(settings, more)
+	t, err := table("robot."+name, settings)
+	return plugins.Source(r.Plugin), t, err
 }
 
 // table is a plugin's own table as it travels to the plugin.

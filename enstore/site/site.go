@@ -42,19 +42,20 @@ type Options struct {
 
 // Site is a running Enstore in this process. It is safe for concurrent use.
 type Site struct {
-	cfg    *Config
-	log    hclog.Logger
-	step   func(string)
-	fs     disk.FS
-	store  *sqlitestore.Store
-	cat    *catalog.Catalog
-	tree   *namespace.Tree
-	host   *plugins.Host
-	spool  *spool.Spool
-	lib    *library.Library
-	robots map[string]*changer.Robot
-	movers []*mover.Mover
-	client *enstore.Client
+	cfg         *Config
+	log         hclog.Logger
+	step        func(string)
+	fs          disk.FS
+	store       *sqlitestore.Store
+	cat         *catalog.Catalog
+	tree        *namespace.Tree
+	host        *plugins.Host
+	openTimeout time.Duration // of a device; 0: the host's default
+	spool       *spool.Spool
+	lib         *library.Library
+	robots      map[string]*changer.Robot
+	movers      []*mover.Mover
+	client      *enstore.Client
 
 	ends  []func() error // what Close undoes, last first
 	close func() error
@@ -238,7 +239,7 @@ func (s *Site) tagRoot(ctx context.Context) error {
 }
 
 func (s *Site) openHost(context.Context) error {
-	h, err := plugins.NewHost(plugins.HostOptions{Logger: s.log.Named("plugin"), Dir: s.cfg.path(s.cfg.Run), WorkDir: s.cfg.dir, CloseTimeout: min(time.Duration(s.cfg.Transfer.Close), 30*time.Second)})
+	h, err := plugins.NewHost(plugins.HostOptions{Logger: s.log.Named("plugin"), Dir: s.cfg.path(s.cfg.Run), WorkDir: s.cfg.dir, OpenTimeout: s.openTimeout, CloseTimeout: min(time.Duration(s.cfg.Transfer.Close), 30*time.Second)})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,9 @@
 //	enstore --site ~/site get /raw/run42.dat copy.dat
 //	enstore tape ls ~/site/tapes/volumes/VO0001.tap
 //
+// A site's drives and robots belong to the process that has it open: drive ls and show, and robot inventory, are for a site that is not at work.
+// The requests of a robot that is a person are answered at any time.
+//
 // The site is named by --site or the environment variable ENSTORE_SITE; without either it is the
 // current directory, if that holds a site.toml. One process at a time has a site open.
 //
@@ -53,6 +56,15 @@
 //	                               then for each file: number tapeFile wrapper size path adler32 (verify only) problem
 //	drive check, robot check       rule verdict text explanation seconds
 //	robot show                     address place drive full label held
+//	robot inventory                address place was is, of each change; as robot show where the robot cannot look anew
 //	robot move                     from to
+//	robot requests                 id volume from to source target asked state ended why
+//	robot done, refuse             id state
+//	robot add, remove              label slot
+//	drive ls, drive show           drive plugin robot number libraries vendor product revision serial state label problem;
+//	                               drive show also status: writeProtect worm capacity remaining needsClean;
+//	                               and capabilities: minBlock maxBlock window reportsPosition reportsFile reportsBuffer locatesByBlock
+//	                               worm exclusive commandSeconds loadSeconds locateSeconds transferSeconds flushSeconds
+//	drive discover                 type name vendor product revision serial device nodes hctl portal target lun robot number how
 //	version                        version go
 package main

@@ -75,7 +75,8 @@ var (
 )
 
 // Kernel lists the drives and robots of a Linux kernel, by their SCSI addresses. sys is what is mounted at /sys. A machine
-// without any, or without that directory, has an empty list.
+// without any, or without that directory, has an empty list. It reads that directory only, so the robots have not been asked for their
+// bays: who has a transport to one fills in Unit.Bays by smc.Bays before Match, which can only guess without.
 func Kernel(sys fs.FS) ([]Unit, error) {
 	var all []Unit
 	seen := map[string]bool{}

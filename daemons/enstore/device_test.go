@@ -56,7 +56,7 @@ func TestDriveCheck(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report.xml")
 	out := good(t, check("--junit", report)...)
 	is.True(strings.Contains(out, "kept       blank tape"))
-	is.True(strings.Contains(out, "\ndrive drive-file: 34 kept, 0 broken, 8 not tried\n"))
+	is.True(strings.Contains(out, "\ndrive drive-file: 35 kept, 0 broken, 10 not tried\n"))
 	var suite struct {
 		Tests    int `xml:"tests,attr"`
 		Failures int `xml:"failures,attr"`
@@ -67,9 +67,9 @@ func TestDriveCheck(t *testing.T) {
 	b, err := os.ReadFile(report)
 	is.NoErr(err)
 	is.NoErr(xml.Unmarshal(b, &suite))
-	is.Equal(suite.Tests, 42)
+	is.Equal(suite.Tests, 45)
 	is.Equal(suite.Failures, 0)
-	is.Equal(len(suite.Cases), 42)
+	is.Equal(len(suite.Cases), 45)
 
 	// The second time its label has to be given.
 	bad(t, 8, []string{"SCRTCH"}, check()...)

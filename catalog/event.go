@@ -14,8 +14,8 @@ type Event struct {
 	Seq     uint64
 	Time    time.Time
 	Kind    EventKind
-	Subject string          // a BFID, a label, or a path
-	Data    json.RawMessage // by kind: FileEvent, VolumeEvent, EntryEvent
+	Subject string          // a BFID, a label, a path, or the name of a drive
+	Data    json.RawMessage // by kind: FileEvent, VolumeEvent, EntryEvent, DriveEvent
 }
 
 // EventKind says what happened. Kinds are stored; a reader skips those it does not know.
@@ -41,6 +41,11 @@ const (
 	EntryRemoved    EventKind = "entry.removed"    // EntryEvent
 	EntryRenamed    EventKind = "entry.renamed"    // EntryEvent
 	DirectoryTagged EventKind = "directory.tagged" // EntryEvent
+
+	DriveAlerts        EventKind = "drive.alerts"         // DriveEvent: TapeAlert flags went up
+	DriveWantsCleaning EventKind = "drive.wants-cleaning" // DriveEvent: or wants it more urgently than before
+	DriveCleaned       EventKind = "drive.cleaned"        // DriveEvent
+	DriveNotCleaned    EventKind = "drive.not-cleaned"    // DriveEvent: a cleaning was tried and failed
 )
 
 // FileEvent is the data of events about files.

@@ -61,10 +61,13 @@
 //	robot requests                 id volume from to source target asked state ended why
 //	robot done, refuse             id state
 //	robot add, remove              label slot
-//	drive ls, drive show           drive plugin robot number libraries vendor product revision serial state label problem;
-//	                               drive show also status: writeProtect worm capacity remaining needsClean;
+//	drive ls, drive show           drive plugin robot number libraries vendor product revision serial state label problem
+//	                               needsClean; drive show also status: writeProtect worm capacity remaining needsClean cleaning;
 //	                               and capabilities: minBlock maxBlock window reportsPosition reportsFile reportsBuffer locatesByBlock
-//	                               worm exclusive commandSeconds loadSeconds locateSeconds transferSeconds flushSeconds
+//	                               worm reportsHealth exclusive commandSeconds loadSeconds locateSeconds transferSeconds flushSeconds;
+//	                               with --health also health: cleaning alerts (flag text fault do), and as far as the drive tells loads
+//	                               cleanings powerHours motionHours bytesWritten writeErrors writeErrorsCorrected bytesRead readErrors
+//	                               readErrorsCorrected stops, and of the cartridge: maker serial barcode kind density loads capacity remaining
 //	drive discover                 type name vendor product revision serial device nodes hctl portal target lun robot number how
 //	version                        version go
 package main

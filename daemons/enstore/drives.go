@@ -27,12 +27,14 @@ type driveState struct {
 	Product   string   `json:"product,omitempty"`
 	Revision  string   `json:"revision,omitempty"`
 	Serial    string   `json:"serial,omitempty"`
-	State     string   `json:"state"` // empty, present, loaded, held, out of order
+	State     string   `json:"state"` // empty, present, loaded, cleaning, held, out of order
 	Label     string   `json:"label,omitempty"`
 	Problem   string   `json:"problem,omitempty"`
 
+	NeedsClean   bool            `json:"needsClean"`
 	Status       *statusOf       `json:"status,omitempty"`
 	Capabilities *capabilitiesOf `json:"capabilities,omitempty"`
+	Health       *healthOf       `json:"health,omitempty"`
 }
 
 // statusOf is a drive's status in JSON; a size that the drive does not tell is left out.
@@ -42,6 +44,7 @@ type statusOf struct {
 	Capacity     *int64 `json:"capacity,omitempty"`
 	Remaining    *int64 `json:"remaining,omitempty"`
 	NeedsClean   bool   `json:"needsClean"`
+	Cleaning     bool   `json:"cleaning"`
 }
 
 // capabilitiesOf are a drive's capabilities in JSON.
@@ -54,6 +57,7 @@ type capabilitiesOf struct {
 	ReportsBuffer   bool    `json:"reportsBuffer"`
 	LocatesByBlock  bool    `json:"locatesByBlock"`
 	WORM            bool    `json:"worm"`
+	ReportsHealth   bool    `json:"reportsHealth"`
 	Exclusive       string  `json:"exclusive"`
 	Command         float64 `json:"commandSeconds"` // time-outs
 	Load            float64 `json:"loadSeconds"`
@@ -69,8 +73,8 @@ func told(n int64) *int64 {
 	return &n
 }
 
-// ask fills in what a drive says of itself. Nothing moves by it.
-func (s *driveState) ask(p *program, open func() (driver.Drive, error)) (err error) {
+// ask fills in what a drive says of itself; with health how it is too, by which it forgets its alerts. Nothing moves by it.
+func (s *driveState) ask(p *program, health bool, open func() (driver.Drive, error)) (err error) {
 	s.State = "out of order"
 	d, err := open()
 	if err != nil {
@@ -88,7 +92,7 @@ func (s *driveState) ask(p *program, open func() (driver.Drive, error)) (err err
 	t := c.Timeouts.WithDefaults()
 	s.Capabilities = &capabilitiesOf{
 		MinBlock: c.MinBlock, MaxBlock: c.MaxBlock, Window: c.Window, ReportsPosition: c.ReportsPosition, ReportsFile: c.ReportsFile, ReportsBuffer: c.ReportsBuffer,
-		LocatesByBlock: c.LocatesByBlock, WORM: c.WORM, Exclusive: string(c.Exclusive),
+		LocatesByBlock: c.LocatesByBlock, WORM: c.WORM, ReportsHealth: c.ReportsHealth, Exclusive: string(c.Exclusive),
 		Command: t.Command.Seconds(), Load: t.Load.Seconds(), Locate: t.Locate.Seconds(), Transfer: t.Transfer.Seconds(), Flush: t.Flush.Seconds(),
 	}
 	st, err := d.Status(p.ctx)
@@ -96,14 +100,20 @@ func (s *driveState) ask(p *program, open func() (driver.Drive, error)) (err err
 		return err
 	}
 	s.Label = st.Barcode
-	s.Status = &statusOf{st.WriteProtect, st.WORM, told(st.Capacity), told(st.Remaining), st.NeedsClean}
+	s.Status = &statusOf{st.WriteProtect, st.WORM, told(st.Capacity), told(st.Remaining), st.NeedsClean, st.Cleaning}
+	s.NeedsClean = st.NeedsClean
 	switch {
+	case st.Cleaning:
+		s.State = "cleaning"
 	case st.Loaded:
 		s.State = "loaded"
 	case st.Present:
 		s.State = "present"
 	default:
 		s.State = "empty"
+	}
+	if health {
+		return s.askHealth(p, d, c)
 	}
 	return nil
 }
@@ -118,7 +128,7 @@ type driveLsCmd struct{}
 
 // Help is the example of --help.
 func (driveLsCmd) Help() string {
-	return "A site that is at work holds its drives: this is for one that is not. States: empty; present (a cartridge that is not\nready); loaded; held (by somebody else); out of order.\n\nExample:\n  enstore drive ls"
+	return "A site that is at work holds its drives: this is for one that is not. States: empty; present (a cartridge that is not\nready); loaded; cleaning (a cleaning cartridge is in it); held (by somebody else); out of order. A drive that wants to be cleaned\nsays so; the site does it, if the site file names the robot's cleaning cartridges: cleaning = [\"CLN001L1\"].\n\nExample:\n  enstore drive ls"
 }
 
 // Run lists drives.
@@ -132,7 +142,7 @@ func (*driveLsCmd) Run(p *program) error {
 		var asking sync.WaitGroup
 		for _, s := range all {
 			asking.Go(func() {
-				if err := s.ask(p, func() (driver.Drive, error) { return d.Drive(p.ctx, s.Drive) }); err != nil {
+				if err := s.ask(p, false, func() (driver.Drive, error) { return d.Drive(p.ctx, s.Drive) }); err != nil {
 					s.Problem = err.Error()
 				}
 			})
@@ -158,6 +168,9 @@ func (*driveLsCmd) Run(p *program) error {
 				label = printable(s.Label)
 			}
 			state := s.State
+			if s.NeedsClean {
+				state += ", needs cleaning"
+			}
 			if s.Problem != "" {
 				state += ": " + escaped(s.Problem)
 			}
@@ -178,11 +191,12 @@ type driveShowCmd struct {
 	Name   string `arg:"" optional:"" help:"The drive's name in the site file."`
 	Plugin string `placeholder:"NAME" help:"Instead of a site's drive: a built-in plugin (drive-file, drive-scsi), or the path of a plugin's program."`
 	Config string `default:"{}" placeholder:"JSON" help:"The plugin's settings, with --plugin."`
+	Health bool   `help:"Ask how drive and cartridge are too: the drive forgets its TapeAlert flags by that."`
 }
 
 // Help is the example of --help.
 func (driveShowCmd) Help() string {
-	return "Who the drive is, what it can do, and what is in it. Nothing moves. A site that is at work holds its drives.\n\nExample:\n  enstore drive show drive0\n  enstore drive show --plugin drive-file --config '{\"dir\": \"site/tapes\", \"drive\": 0}'"
+	return "Who the drive is, what it can do, and what is in it. Nothing moves. A site that is at work holds its drives; it asks for their\nhealth itself, and records the alerts among its events.\n\nExample:\n  enstore drive show drive0\n  enstore drive show --plugin drive-file --config '{\"dir\": \"site/tapes\", \"drive\": 0}'"
 }
 
 // Run tells about a drive.
@@ -196,17 +210,17 @@ func (c *driveShowCmd) Run(p *program) error {
 			return err
 		}
 		return p.host(func(h *plugins.Host) error {
-			return p.drive(&driveState{Plugin: c.Plugin}, func() (driver.Drive, error) { return h.OpenDrive(p.ctx, src, cfg) })
+			return p.drive(&driveState{Plugin: c.Plugin}, c.Health, func() (driver.Drive, error) { return h.OpenDrive(p.ctx, src, cfg) })
 		})
 	}
 	return p.devices(func(d *site.Devices) error {
-		return p.drive(siteDrive(d.Config(), c.Name), func() (driver.Drive, error) { return d.Drive(p.ctx, c.Name) })
+		return p.drive(siteDrive(d.Config(), c.Name), c.Health, func() (driver.Drive, error) { return d.Drive(p.ctx, c.Name) })
 	})
 }
 
 // drive tells all about a drive.
-func (p *program) drive(s *driveState, open func() (driver.Drive, error)) error {
-	if err := s.ask(p, open); err != nil {
+func (p *program) drive(s *driveState, health bool, open func() (driver.Drive, error)) error {
+	if err := s.ask(p, health, open); err != nil {
 		return err
 	}
 	if p.cmd.JSON {
@@ -237,7 +251,7 @@ func (p *program) drive(s *driveState, open func() (driver.Drive, error)) error 
 		text string
 	}{
 		{c.ReportsPosition, "reports positions"}, {c.ReportsFile, "reports files"}, {c.ReportsBuffer, "reports its buffer"}, {c.LocatesByBlock, "locates by block"},
-		{c.WORM, "writes once"},
+		{c.WORM, "writes once"}, {c.ReportsHealth, "reports health"},
 	} {
 		if f.on {
 			can = append(can, f.text)
@@ -252,6 +266,7 @@ func (p *program) drive(s *driveState, open func() (driver.Drive, error)) error 
 	if s.State != "empty" {
 		rows = append(rows, [2]string{"capacity", sized(s.Status.Capacity)}, [2]string{"remaining", sized(s.Status.Remaining)})
 	}
+	rows = append(rows, s.Health.rows()...)
 	return p.pairs(append(rows, [][2]string{
 		{"blocks", fmt.Sprintf("%d to %d bytes, %d under way", c.MinBlock, c.MaxBlock, c.Window)}, {"abilities", strings.Join(can, ", ")}, {"exclusive by", c.Exclusive},
 		{"time-outs", fmt.Sprintf("command %s, load %s, locate %s, transfer %s, flush %s", seconds(c.Command), seconds(c.Load), seconds(c.Locate), seconds(c.Transfer), seconds(c.Flush))},

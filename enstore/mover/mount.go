@@ -37,6 +37,8 @@ func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wi
 	t = time.Now()
 	l, err := m.drive.Load(ctx)
 	switch {
+	case errors.Is(err, tape.ErrCleaning):
+		return m.reject(ctx, v, m.disable(ctx, v, catalog.SystemAccess, catalog.NoAccess, fmt.Errorf("volume %s: its cartridge is one for cleaning: %w", v, err)))
 	case tape.VerdictOf(err).Fault == tape.FaultVolume:
 		return m.reject(ctx, v, err)
 	case err != nil:
@@ -44,6 +46,7 @@ func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wi
 		return fmt.Errorf("volume %s: load in %s: %w", v, m.opts.Drive, err)
 	}
 	m.vol, m.left = &mounted{label: v, load: l}, ""
+	m.now()
 	ph.Load = time.Since(t)
 	if err := m.opts.Catalog.RecordMount(ctx, v, m.opts.Drive); err != nil {
 		return err
@@ -68,6 +71,7 @@ func (m *Mover) dismount(ctx context.Context) error {
 		return nil
 	}
 	v := m.vol
+	m.examine(ctx)
 	if err := v.load.Unload(ctx); err != nil {
 		m.abandon()
 		return fmt.Errorf("volume %s: unload from %s: %w", v.label, m.opts.Drive, err)
@@ -78,6 +82,7 @@ func (m *Mover) dismount(ctx context.Context) error {
 		return fmt.Errorf("volume %s: dismount from %s: %w", v.label, m.opts.Drive, err)
 	}
 	m.vol = nil
+	m.now()
 	m.opts.Step("mover: dismounted")
 	return nil
 }

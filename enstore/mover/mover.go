@@ -63,6 +63,10 @@ type Options struct {
 	Formats    []wrapper.Format
 	Listener   *wire.Listener // where clients connect; not closed by the Mover
 
+	// Cleaning are the labels of the cleaning cartridges in the robot. Without any, nobody cleans the drive but the robot
+	// itself or a person.
+	Cleaning []string
+
 	Memory      int64         // bytes for one transfer, DriveMemory included; 256 MiB
 	DriveMemory int64         // what the driver itself takes: a plugin's ring, its buffers and its heap; 32 MiB
 	Flush       FlushPolicy   // when a group is made safe
@@ -120,6 +124,7 @@ type Catalog interface {
 	SetInhibit(ctx context.Context, l catalog.Label, s catalog.Slot, limit catalog.Limit, who, why string) error
 	RecordErrors(ctx context.Context, l catalog.Label, reads, writes int64) error
 	RecordMount(ctx context.Context, l catalog.Label, drive string) error
+	RecordDrive(ctx context.Context, drive string, kind catalog.EventKind, e catalog.DriveEvent) error
 }
 
 // Mover is the engine of one drive. Make it with New and let it Run.
@@ -132,6 +137,10 @@ type Mover struct {
 	left  catalog.Label // while not clean: what may be there none the less
 	wrote bool          // the present lease has written on its volume, or may have
 	tally tally
+
+	condition condition
+	cleanNext time.Time       // no cleaning before
+	spent     map[string]bool // cleaning cartridges that were of no use
 
 	buffers *buffers
 }
@@ -182,7 +191,7 @@ func New(o Options) (*Mover, error) {
 	if o.Step == nil {
 		o.Step = func(string) {}
 	}
-	return &Mover{opts: o, log: o.Logger.With("drive", o.Drive), buffers: newBuffers(o.Memory - o.DriveMemory)}, nil
+	return &Mover{opts: o, log: o.Logger.With("drive", o.Drive), buffers: newBuffers(o.Memory - o.DriveMemory), spent: map[string]bool{}}, nil
 }
 
 func or(s, otherwise string) string {
@@ -213,6 +222,12 @@ func (m *Mover) Run(ctx context.Context) error {
 			}
 			continue
 		}
+		if err := m.tidy(ctx); err != nil {
+			wait = backoff(wait)
+			m.log.Warn("drive is not ready", "error", err, "again_in", wait)
+			continue
+		}
+		m.now()
 		rest := time.AfterFunc(restAfter, m.buffers.release)
 		lease, err := m.opts.Dispatcher.Next(ctx, m.report())
 		rest.Stop()
@@ -266,6 +281,9 @@ func (m *Mover) work(ctx context.Context, lease wire.Lease) error {
 	}
 	if lost := context.Cause(hold); err != nil && lost != nil {
 		err = fmt.Errorf("%w (%v)", lost, err) // a command that was cut off is no fault of the drive
+	}
+	if err != nil && m.drive != nil && !errors.Is(err, tape.ErrGone) && !errors.Is(err, tape.ErrTimeout) {
+		m.examine(context.WithoutCancel(ctx))
 	}
 	if m.vol != nil && m.vol.load.Err() != nil {
 		m.abandon()
@@ -332,6 +350,7 @@ func (m *Mover) open(ctx context.Context) error {
 	}
 	m.drive, m.clean = d, false
 	m.tally.opened(d)
+	m.examine(ctx)
 	return nil
 }
 
@@ -413,6 +432,7 @@ func (m *Mover) shut() {
 	_ = m.drive.Close()
 	m.saveBuffers(m.drive)
 	m.drive = nil
+	m.now()
 }
 
 // stop dismounts and closes the drive at the end of Run.

@@ -51,6 +51,8 @@ type rig struct {
 	life     time.Duration        // of a lease
 	renew    func() error
 	records  func(*catalog.Catalog) mover.Catalog // what the mover takes for the catalogue
+	cleaning []string                             // cartridges in the robot
+	told     uint64                               // the last event that was seen
 }
 
 var family = catalog.Family{Group: "sg", Family: "raw", Wrapper: "cpio_odc"}
@@ -103,7 +105,7 @@ func (r *rig) start(policy mover.FlushPolicy) {
 			return r.wrap(d), nil
 		},
 		Robot: robot, Dispatcher: r, Catalog: r.records(r.cat), Formats: []wrapper.Format{cpio.Odc, cern.Ansi, wrapper.Null}, Listener: l,
-		Memory: 48 << 20, Flush: policy, Client: 5 * time.Second,
+		Memory: 48 << 20, Flush: policy, Client: 5 * time.Second, Cleaning: r.cleaning,
 	})
 	r.is.NoErr(err)
 	r.m = m

@@ -49,6 +49,14 @@ func (c *Config) check() error {
 		if err := checkPlugin(r.Plugin, "robot-file"); err != nil {
 			return bad("robot.%s.plugin %w", name, err)
 		}
+		for i, l := range r.Cleaning {
+			if _, err := catalog.ParseLabel(l); err != nil {
+				return bad("robot.%s.cleaning: %w", name, err)
+			}
+			if slices.Contains(r.Cleaning[:i], l) {
+				return bad("robot.%s.cleaning has %s twice", name, l)
+			}
+		}
 	}
 	bays := map[string]string{}
 	for _, name := range c.driveNames() {

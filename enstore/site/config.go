@@ -83,8 +83,9 @@ type TransferConfig struct {
 
 // RobotConfig is one robot.
 type RobotConfig struct {
-	Plugin string         `toml:"plugin"` // a built-in name or an absolute path
-	Config map[string]any `toml:"config"` // the plugin's own table
+	Plugin   string         `toml:"plugin"`   // a built-in name or an absolute path
+	Cleaning []string       `toml:"cleaning"` // labels of its cleaning cartridges, in the order in which they are used: ["CLN001L1"]; none
+	Config   map[string]any `toml:"config"`   // the plugin's own table
 }
 
 // DriveConfig is one drive.

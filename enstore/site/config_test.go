@@ -52,6 +52,8 @@ func TestSiteFileWithAMistakeNamesIt(t *testing.T) {
 		{"no drive", swap("[drive.a]", "[robot.q]"), "robot.q"},
 		{"no plugin", swap(`plugin    = "drive-file"`, ``), "drive.a.plugin is missing"},
 		{"relative plugin", swap(`plugin    = "drive-file"`, `plugin = "bin/drive"`), "drive.a.plugin"},
+		{"cleaning cartridge twice", swap(`plugin = "robot-file"`, "plugin = \"robot-file\"\ncleaning = [\"CLN001L1\", \"CLN001L1\"]"), "robot.r.cleaning has CLN001L1 twice"},
+		{"bad label of a cleaning cartridge", swap(`plugin = "robot-file"`, "plugin = \"robot-file\"\ncleaning = [\"a b\"]"), "robot.r.cleaning"},
 		{"no such robot", swap(`robot     = "r"`, `robot = "s"`), `there is no robot "s"`},
 		{"negative drive", whole + "number = -1\n", "drive.a.number is -1"},
 		{"two drives in one bay", whole + strings.Replace(whole[strings.Index(whole, "[drive"):], "drive.a", "drive.b", 1), "drive.a and drive.b"},

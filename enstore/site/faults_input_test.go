@@ -32,6 +32,8 @@ func TestBadVolumesAreRefused(t *testing.T) {
 			t.Errorf("label %q: %v", tt.label, err)
 		}
 	}
+	err0 := f.s.AddVolumes(f.ctx, []catalog.Label{"CLN001L1"}, site.VolumeOptions{Capacity: 1 << 20})
+	f.is.True(errors.Is(err0, catalog.ErrInvalid)) // a cleaning cartridge is no volume
 	f.is.NoErr(f.s.AddVolumes(f.ctx, []catalog.Label{"VO1234L7"}, site.VolumeOptions{Capacity: 1 << 20}))
 	err := f.s.AddVolumes(f.ctx, []catalog.Label{"VO1234L8"}, site.VolumeOptions{Capacity: 1 << 20})
 	f.is.True(errors.Is(err, catalog.ErrExists)) // the two would have one label on tape

@@ -391,7 +391,8 @@ func (s *Site) newMover(name string) (*mover.Mover, error) {
 		Drive: name, Number: dc.Number, Libraries: libs,
 		Open:  func(ctx context.Context) (driver.Drive, error) { return s.openDrive(ctx, name) },
 		Robot: s.robots[dc.Robot], Dispatcher: s.lib, Catalog: s.cat, Spool: s.spool, Formats: Formats(), Listener: l,
-		Memory: int64(s.cfg.Transfer.Memory), Client: time.Duration(s.cfg.Transfer.Client), Closing: time.Duration(s.cfg.Transfer.Close),
+		Cleaning: s.cfg.Robots[dc.Robot].Cleaning,
+		Memory:   int64(s.cfg.Transfer.Memory), Client: time.Duration(s.cfg.Transfer.Client), Closing: time.Duration(s.cfg.Transfer.Close),
 		Flush: mover.FlushPolicy{Bytes: int64(f.Bytes), Files: f.Files, Age: time.Duration(f.Age), Linger: time.Duration(f.Linger)},
 		Site:  s.cfg.Name, Host: hostName(), Logger: s.log.Named("mover"), Step: s.step,
 	})

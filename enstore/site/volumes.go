@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/enstore/mover"
@@ -25,7 +26,7 @@ type VolumeOptions struct {
 // AddVolumes adds blank volumes to the catalogue. In a library of tape images the cartridges are
 // made and put into the robot's slots; elsewhere they must be there, or come. A label that is in the
 // catalogue already is refused (catalog.ErrExists), as is one whose first six characters, which
-// are what a tape label holds, are another's; the other labels are added all the same, so that a set-up that was cut short can be
+// are what a tape label holds, are another's, or that is a cleaning cartridge's; the other labels are added all the same, so that a set-up that was cut short can be
 // done again. Any other error ends it at that label.
 func (s *Site) AddVolumes(ctx context.Context, labels []catalog.Label, o VolumeOptions) error {
 	def(&o.Capacity, int64(s.cfg.Volumes.Capacity))
@@ -60,6 +61,9 @@ func (s *Site) AddVolumes(ctx context.Context, labels []catalog.Label, o VolumeO
 		if _, err := catalog.ParseLabel(string(l)); err != nil {
 			return fmt.Errorf("add volumes: %w", err)
 		}
+		if s.cfg.cleans(l) {
+			return fmt.Errorf("add volumes: volume %s: its label is that of a cleaning cartridge: name it in the site file, robot.NAME.cleaning: %w", l, catalog.ErrInvalid)
+		}
 		err := s.addVolume(ctx, l, images, taken, o)
 		switch {
 		case errors.Is(err, catalog.ErrExists):
@@ -70,6 +74,19 @@ func (s *Site) AddVolumes(ctx context.Context, labels []catalog.Label, o VolumeO
 		taken[l.OnTape()] = true
 	}
 	return errors.Join(exist...)
+}
+
+// cleaningPrefix begins the labels of cleaning cartridges, in every robot.
+const cleaningPrefix = "CLN"
+
+// cleans tells whether a label is that of a cleaning cartridge.
+func (c *Config) cleans(l catalog.Label) bool {
+	for _, r := range c.Robots {
+		if slices.Contains(r.Cleaning, string(l)) {
+			return true
+		}
+	}
+	return strings.HasPrefix(string(l), cleaningPrefix)
 }
 
 // addVolume adds one volume. Its cartridge comes first: a volume without one would be chosen and could
@@ -125,6 +142,21 @@ func (s *Site) Stats() Stats {
 	var out Stats
 	for _, m := range s.movers {
 		out.Drives = append(out.Drives, DriveStats{m.Name(), m.Stats()})
+	}
+	return out
+}
+
+// DriveStatus is how one drive is.
+type DriveStatus struct {
+	Name string
+	mover.Status
+}
+
+// Drives tells how the drives are, in the order of their names.
+func (s *Site) Drives() []DriveStatus {
+	var out []DriveStatus
+	for _, m := range s.movers {
+		out = append(out, DriveStatus{m.Name(), m.Status()})
 	}
 	return out
 }

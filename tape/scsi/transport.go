@@ -24,6 +24,13 @@ type Transport interface {
 	Close() error
 }
 
+// Device is a Transport over a device of this machine, which only one can have open at a time.
+type Device interface {
+	Transport
+	// MaxTransfer is the most that one command can move, in bytes: a host adapter has its limits.
+	MaxTransfer() int
+}
+
 // Result is what a unit answered.
 type Result struct {
 	Status Status

@@ -20,8 +20,8 @@ type Unit struct {
 
 func (u Unit) String() string { return fmt.Sprintf("iscsi %s %s unit %d", u.Portal, u.Target, u.LUN) }
 
-// maxLUN is the highest number of a unit in flat space addressing (SAM-5, 4.7.7).
-const maxLUN = 1<<14 - 1
+// MaxLUN is the highest number of a unit in flat space addressing (SAM-5, 4.7.7).
+const MaxLUN = 1<<14 - 1
 
 // Options may be left zero.
 type Options struct {
@@ -71,8 +71,8 @@ type limits struct {
 
 // Dial logs in to a unit. The end of ctx, or of Options.Login, gives up. A refusal is a *LoginError.
 func Dial(ctx context.Context, u Unit, o Options) (*Session, error) {
-	if u.LUN < 0 || u.LUN > maxLUN {
-		return nil, fmt.Errorf("%v: units are numbered 0 to %d", u, maxLUN)
+	if u.LUN < 0 || u.LUN > MaxLUN {
+		return nil, fmt.Errorf("%v: units are numbered 0 to %d", u, MaxLUN)
 	}
 	s, err := connect(ctx, u.Portal, o, "SessionType=Normal", "TargetName="+u.Target)
 	if err != nil {

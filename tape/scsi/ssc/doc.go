@@ -27,6 +27,6 @@
 // The time-outs of an LTO drive are those of its generation; the first load of an LTO-9 cartridge may take two hours, and is
 // waited for.
 //
-// It knows no fixed blocks on tape, no partitions, no encryption, no logical block protection, and reserves nothing: a second
+// It knows no fixed blocks on tape, no partitions, no encryption, no logical block protection, and reserves nothing: of an iSCSI target, a second
 // host is kept out by nobody.
 package ssc

@@ -48,6 +48,9 @@ func Open(ctx context.Context, t scsi.Transport, o Options) (driver.Drive, error
 	}
 	d.id = id
 	d.caps = driver.Capabilities{MinBlock: 1, MaxBlock: scsi.MaxTransfer, Window: window, Exclusive: driver.ExclusiveNone}
+	if l, ok := t.(scsi.Device); ok {
+		d.caps.Exclusive, d.caps.MaxBlock = driver.ExclusiveOpen, min(d.caps.MaxBlock, l.MaxTransfer())
+	}
 	if o.MaxBlock <= 0 {
 		o.MaxBlock = 1 << 20
 	}

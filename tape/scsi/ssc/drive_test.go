@@ -198,7 +198,7 @@ func TestWrites(t *testing.T) {
 		deferred bool
 	}{
 		{"early warning", answer{sense: sense(0, eom, 0, 2, 0)}, driver.EarlyWarning, 0, false},
-		{"the end, nothing written", answer{sense: sense(0, eom, 0, 2, 1000)}, 0, driver.OutcomeEndOfMedium, false},
+		{"early warning, with the length as residue", answer{sense: sense(0, eom, 0, 2, 1000)}, driver.EarlyWarning, 0, false},
 		{"overflow", answer{sense: sense(0xd, eom, 0, 2, 1000)}, 0, driver.OutcomeEndOfMedium, false},
 		{"protected", answer{sense: sense(7, 0, 0x27, 0, 0)}, 0, driver.OutcomeWriteProtected, false},
 		{"recovered", answer{sense: sense(1, 0, 0x0c, 0, 0)}, 0, 0, false},

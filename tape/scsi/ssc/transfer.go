@@ -85,13 +85,12 @@ func (d *drive) WriteBlock(ctx context.Context, p []byte) (driver.Condition, err
 	return written(op, c)
 }
 
-// written is what sense data mean after a write: early warning comes with what was written, and its residue says if it was not.
+// written is what sense data mean after a write. Early warning comes with what was written, whatever the residue says, which for a block of variable
+// length is its whole length with some drives and none with others; what was not written has a sense key of its own, volume overflow (SSC-5, WRITE(6)).
 func written(op string, c *scsi.Check) (driver.Condition, error) {
 	switch {
 	case failed(c):
 		return 0, c.Error(op)
-	case c.EOM && c.InfoValid && c.Info != 0:
-		return 0, &driver.Error{Op: op, Outcome: driver.OutcomeEndOfMedium, Sense: c.Of(c.Raw), Text: c.Sense.String()}
 	case c.EOM:
 		return driver.EarlyWarning, nil
 	}

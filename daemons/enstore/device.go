@@ -17,7 +17,7 @@ import (
 
 // device says which drive or robot a command is about.
 type device struct {
-	Plugin string `required:"" placeholder:"NAME" help:"A built-in plugin (drive-file, robot-file, drive-scsi, robot-scsi, robot-command, robot-operator), or the path of a plugin's program."`
+	Plugin string `required:"" placeholder:"NAME" help:"A built-in plugin (drive-file, robot-file, drive-scsi, drive-st, robot-scsi, robot-command, robot-operator), or the path of a plugin's program."`
 	Config string `default:"{}" placeholder:"JSON" help:"The plugin's settings, like {\"dir\": \"site/tapes\", \"drive\": 0}."`
 }
 

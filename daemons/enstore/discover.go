@@ -27,11 +27,15 @@ func (c *driveDiscoverCmd) Run(p *program) error {
 	var units []discovery.Unit
 	var problems []error
 	if !c.NoKernel {
+		if _, err := os.Stat(c.Sys); err != nil && c.Sys != "/sys" { // a system without /sys has no such devices
+			return fmt.Errorf("--sys: %w", err)
+		}
 		us, err := discovery.Kernel(os.DirFS(c.Sys))
 		if err != nil {
 			problems = append(problems, err)
 		}
 		units = us
+		problems = append(problems, discovery.Bays(p.ctx, units, discovery.Generic)...)
 	}
 	for _, arg := range c.Portal {
 		portal, target, _ := strings.Cut(arg, ",")

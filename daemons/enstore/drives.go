@@ -189,7 +189,7 @@ func (s *driveState) product() string {
 
 type driveShowCmd struct {
 	Name   string `arg:"" optional:"" help:"The drive's name in the site file."`
-	Plugin string `placeholder:"NAME" help:"Instead of a site's drive: a built-in plugin (drive-file, drive-scsi), or the path of a plugin's program."`
+	Plugin string `placeholder:"NAME" help:"Instead of a site's drive: a built-in plugin (drive-file, drive-scsi, drive-st), or the path of a plugin's program."`
 	Config string `default:"{}" placeholder:"JSON" help:"The plugin's settings, with --plugin."`
 	Health bool   `help:"Ask how drive and cartridge are too: the drive forgets its TapeAlert flags by that."`
 }

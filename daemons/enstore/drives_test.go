@@ -71,13 +71,16 @@ func fakeSys(t *testing.T) string {
 func TestDriveDiscover(t *testing.T) {
 	is := is.New(t)
 	sys := fakeSys(t)
-	out := good(t, "drive", "discover", "--sys", sys)
+	r := command(t, "drive", "discover", "--sys", sys)
+	is.Equal(r.code, 1)                                        // the robot cannot be asked for its bays,
+	is.True(strings.Contains(r.err, "/dev/sg2: which drives")) // which is said
+	out := r.out
 	is.True(strings.HasPrefix(out, "# found: 1 robot, 1 drive\n# robot0: STK L700, /dev/sg2\n# drive0: IBM ULT3580-TD8, /dev/sg1, number 0 of robot0 (guessed)\n\n[robot.robot0] # STK L700\n"))
 	c, err := site.ParseConfig(out) // it is a site file as it stands
 	is.NoErr(err)
 	is.Equal(c.Drives["drive0"].Config["device"], "/dev/sg1")
 	is.Equal(c.Robots["robot0"].Plugin, "robot-scsi")
-	o := objects(t, good(t, "--json", "drive", "discover", "--sys", sys))
+	o := objects(t, command(t, "--json", "drive", "discover", "--sys", sys).out)
 	is.Equal(len(o), 2)
 	is.Equal(o[0]["type"], "robot")
 	is.Equal(o[1]["serial"], "0007")
@@ -88,7 +91,8 @@ func TestDriveDiscover(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	is.NoErr(err)
 	is.NoErr(l.Close())
-	r := command(t, "drive", "discover", "--sys", sys, "--portal", l.Addr().String())
+	bad(t, 3, []string{"--sys", "no such"}, "drive", "discover", "--sys", filepath.Join(sys, "nowhere"))
+	r = command(t, "drive", "discover", "--sys", sys, "--portal", l.Addr().String())
 	is.Equal(r.code, 5) // what is there is printed all the same
 	is.Equal(r.out, out)
 	is.True(strings.Contains(r.err, l.Addr().String()))

@@ -1,4 +1,4 @@
-// Command drive-scsi is the built-in plugin of the same name as a program of its own: a SCSI tape drive of an iSCSI target. A site names its
+// Command drive-scsi is the built-in plugin of the same name as a program of its own: a SCSI tape drive of this machine, or of an iSCSI target. A site names its
 // absolute path as a drive's plugin; it does nothing when started by hand.
 package main
 

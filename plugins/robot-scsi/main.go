@@ -1,4 +1,4 @@
-// Command robot-scsi is the built-in plugin of the same name as a program of its own: the robot of an iSCSI target. A site names its
+// Command robot-scsi is the built-in plugin of the same name as a program of its own: a SCSI robot of this machine, or of an iSCSI target. A site names its
 // absolute path as a robot's plugin; it does nothing when started by hand.
 package main
 

@@ -3,6 +3,7 @@
 // Nouns: a [Unit] is a drive or robot with the way to it; a [Plan] says which drive stands in which bay of which robot.
 //
 //	units, err := discovery.Kernel(os.DirFS("/sys"))
+//	problems := discovery.Bays(ctx, units, discovery.Generic)
 //	more, problems, err := discovery.Portal(ctx, "192.0.2.7:3260", "", iscsi.Options{})
 //	plan := discovery.Match(append(units, more...))
 //	err = plan.WriteTOML(os.Stdout) // to paste into a site file
@@ -25,6 +26,7 @@ import (
 
 	"github.com/enstore-go/sdk/tape/scsi"
 	"github.com/enstore-go/sdk/tape/scsi/iscsi"
+	"github.com/enstore-go/sdk/tape/scsi/sg"
 	"github.com/enstore-go/sdk/tape/scsi/smc"
 )
 
@@ -75,8 +77,8 @@ var (
 )
 
 // Kernel lists the drives and robots of a Linux kernel, by their SCSI addresses. sys is what is mounted at /sys. A machine
-// without any, or without that directory, has an empty list. It reads that directory only, so the robots have not been asked for their
-// bays: who has a transport to one fills in Unit.Bays by smc.Bays before Match, which can only guess without.
+// without any, or without that directory, has an empty list. It reads that directory only; Bays asks the
+// robots among them.
 func Kernel(sys fs.FS) ([]Unit, error) {
 	var all []Unit
 	seen := map[string]bool{}
@@ -111,6 +113,30 @@ func Kernel(sys fs.FS) ([]Unit, error) {
 	}
 	slices.SortStableFunc(all, func(a, b Unit) int { return slices.Compare(numbers(a.HCTL), numbers(b.HCTL)) })
 	return all, nil
+}
+
+// Generic opens a device of Linux's generic SCSI driver, for Bays.
+func Generic(device string) (scsi.Transport, error) { return sg.Open(device) }
+
+// Bays asks the robots of the kernel among units for their bays, which Match needs: without them it can only guess. Each is opened by its generic device
+// and closed again. What of it fails, as for a robot that a site at work has open, is a problem, and the robot has no bays.
+func Bays(ctx context.Context, units []Unit, open func(device string) (scsi.Transport, error)) (problems []error) {
+	for i := range units {
+		u := &units[i]
+		if u.Type != scsi.TypeChanger || u.Device == "" {
+			continue
+		}
+		t, err := open(u.Device)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: which drives the robot has: %w", u.Device, err))
+			continue
+		}
+		if u.Bays, err = smc.Bays(ctx, t); err != nil {
+			problems = append(problems, fmt.Errorf("%s: which drives the robot has: %w", u.Device, err))
+		}
+		_ = t.Close()
+	}
+	return problems
 }
 
 // kernelUnit reads the directory of a SCSI device; ok is false for one that is neither drive nor robot.

@@ -2,6 +2,7 @@ package discovery_test
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/enstore-go/sdk/tape/scsi/discovery"
 	"github.com/enstore-go/sdk/tape/scsi/iscsi"
 	"github.com/enstore-go/sdk/tape/scsi/scsitest"
+	"github.com/enstore-go/sdk/tape/scsi/sg"
 	"github.com/enstore-go/sdk/tape/scsi/smc"
 )
 
@@ -215,4 +217,35 @@ func TestNobodyThere(t *testing.T) {
 	cancel()
 	_, _, err = discovery.Portal(ctx, l.Addr().String(), "t", iscsi.Options{})
 	is.True(err != nil)
+}
+
+// Robots of the kernel are asked through their generic devices; one that another program has is a problem and no more.
+func TestBaysOfTheKernel(t *testing.T) {
+	is := is.New(t)
+	lib := scsitest.Start(t, scsitest.Options{Drives: 2})
+	asked := robot()
+	held := robot()
+	held.Device = "/dev/sg7"
+	bare := robot()
+	bare.Device = ""
+	units := []discovery.Unit{drive("DRV00001"), asked, held, bare}
+	problems := discovery.Bays(t.Context(), units, func(device string) (scsi.Transport, error) {
+		if device == "/dev/sg7" {
+			return nil, sg.ErrHeld
+		}
+		is.Equal(device, "/dev/sg99")
+		return iscsi.Dial(t.Context(), iscsi.Unit{Portal: lib.Portal, Target: lib.Target, LUN: lib.Robot}, iscsi.Options{})
+	})
+	is.Equal(len(problems), 1)
+	is.True(errors.Is(problems[0], sg.ErrHeld))
+	is.True(strings.Contains(problems[0].Error(), "/dev/sg7"))
+	is.Equal(len(units[1].Bays), 2)
+	is.Equal(len(units[2].Bays)+len(units[3].Bays), 0)
+	d := discovery.Match(units).Drives[0]
+	is.Equal(d.Robot, "robot0")
+	is.Equal(d.Number, 0)
+	is.Equal(d.How, discovery.BySerial) // of the last bay tgt cuts the identity
+
+	_, err := discovery.Generic("/dev/null")
+	is.True(errors.Is(err, sg.ErrNoDevice))
 }

@@ -57,7 +57,7 @@ func Open(ctx context.Context, t scsi.Transport, o Options) (driver.Drive, error
 	if d.lto, err = d.generation(ctx); err != nil {
 		return nil, err
 	}
-	d.caps.Timeouts = either(o.Timeouts, timeouts(d.lto)).WithDefaults()
+	d.caps.Timeouts = either(o.Timeouts, scsi.Timeouts(d.lto)).WithDefaults()
 	in := make([]byte, 6)
 	n, err := d.u.Must(ctx, "open", scsi.ReadBlockLimits(), nil, in)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,6 +46,7 @@ const Shortest = 512
 // Load makes a drive with a blank cartridge for 10,000 objects, in place of the one before.
 func Load(t testing.TB) *Drive {
 	t.Helper()
+	only(t)
 	shell(t, "[ ! -d /sys/module/scsi_debug ] || rmmod scsi_debug")
 	shell(t, "insmod /modules/scsi_debug.ko ptype=1 max_luns=1 delay=0")
 	clear(written)
@@ -88,38 +91,95 @@ func Reset(device string) error {
 
 // Fail makes the next command with this code end with sense data.
 func (d *Drive) Fail(opcode, key, asc, ascq uint8) error {
-	const onceWithCheckCondition = "2 -1 %#02x 0 0 2 %#02x %#02x %#02x"
+	return d.inject("2 -1 %#02x 0 0 2 %#02x %#02x %#02x", opcode, key, asc, ascq)
+}
+
+// inject says it to scsi_debug, once.
+func (d *Drive) inject(format string, args ...any) error {
 	files, err := filepath.Glob("/sys/kernel/debug/scsi_debug/[0-9]*/error")
 	if err != nil || len(files) != 1 {
 		return fmt.Errorf("guest: no place to say it: %v, %v", files, err)
 	}
-	return os.WriteFile(files[0], fmt.Appendf(nil, onceWithCheckCondition, opcode, key, asc, ascq), 0o200)
+	return os.WriteFile(files[0], fmt.Appendf(nil, format, args...), 0o200)
 }
+
+// Hang makes the next command with this code stay without an answer, until the kernel gives it up.
+func (d *Drive) Hang(opcode uint8) error { return d.inject("0 -1 %#02x", opcode) }
 
 // resultMark begins a line with a Result as JSON.
 const resultMark = "result "
 
 // Check runs the kit in the machine, and prints what became of each rule for Judge.
-func Check(h drivertest.Harness) {
-	err := drivertest.CheckDrive(context.Background(), h, func(r drivertest.Result) {
+func Check(t testing.TB, h drivertest.Harness) {
+	t.Helper()
+	only(t)
+	err := drivertest.CheckDrive(t.Context(), h, func(r drivertest.Result) {
 		b, err := json.Marshal(r)
 		if err != nil {
-			b = fmt.Appendf(nil, "%v", err)
+			t.Fatal(err)
 		}
 		fmt.Printf("%s%s\n", resultMark, b)
 	})
 	if err != nil {
-		fmt.Println(err)
+		t.Fatal(err)
 	}
 }
 
-// Judge reads the line that Check printed about a rule.
-func Judge(line string) (r drivertest.Result, ok bool) {
-	s, ok := strings.CutPrefix(line, resultMark)
-	if !ok {
-		return r, false
+// inside is set in the machine.
+const inside = "ENSTORE_GUEST"
+
+// Main is what TestMain of a package is whose tests called TestInside and on are for the machine: there only they are run.
+func Main(m *testing.M) {
+	if os.Getenv(inside) != "" {
+		if err := errors.Join(flag.Set("test.run", "^TestInside"), flag.Set("test.v", "true")); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 	}
-	return r, json.Unmarshal([]byte(s), &r) == nil
+	os.Exit(m.Run())
+}
+
+// only skips a test that is not in the machine.
+func only(t testing.TB) {
+	t.Helper()
+	if os.Getenv(inside) == "" {
+		t.Skip("for the guest alone")
+	}
+}
+
+// Judge runs in a machine the tests of the package in this directory that are for it. Of what Check tells, known are the rules that the drive cannot
+// keep, with the fault that each is broken by.
+func Judge(t *testing.T, known map[string]string) {
+	m := New(t)
+	m.Build(".")
+	var rules int
+	var passed bool
+	m.Boot(func(line string) bool {
+		text, ok := strings.CutPrefix(line, resultMark)
+		var r drivertest.Result
+		switch {
+		case !ok:
+			passed = passed || line == "PASS"
+			t.Log(line)
+			return line != "PASS" && line != "FAIL" // a process with a command that is stuck does not end
+		case json.Unmarshal([]byte(text), &r) != nil:
+			t.Errorf("no result: %s", line)
+			return true
+		}
+		rules++
+		why, expected := known[r.Rule]
+		switch {
+		case r.Verdict == drivertest.Broken && !expected:
+			t.Errorf("%s: %s", r.Rule, r.Text)
+		case r.Verdict == drivertest.Kept && expected:
+			t.Errorf("%s is kept, and was believed to be broken: %s", r.Rule, why)
+		}
+		t.Logf("%-9s %6.2fs %-45s %s", r.Verdict, r.Took.Seconds(), r.Rule, why)
+		return true
+	}, inside+"=1")
+	if rules == 0 || !passed {
+		t.Fatalf("the tests in the guest told of %d rules, and passed: %v", rules, passed)
+	}
 }
 
 // Remember is a drive of scsi_debug that gives blocks whole: what was written with the same length and first 4 bytes, by whomever, in this

@@ -80,7 +80,7 @@ func (l *Load) LocateBlock(ctx context.Context, p Position) error {
 			return err
 		}
 		if n < p.Block-at.Block {
-			return l.missing(op, fmt.Sprintf("file %d ends (%s) %d blocks before block %d", p.File, conditionName(c), p.Block-at.Block-n, p.Block))
+			return l.missing(op, fmt.Sprintf("file %d ends (%s) %d blocks before block %d", p.File, c.String(), p.Block-at.Block-n, p.Block))
 		}
 	}
 	return l.verify(ctx, op)
@@ -213,7 +213,7 @@ func (l *Load) spaceCounted(ctx context.Context, op string, k driver.Space, n in
 	most := max(n, -n)
 	early := c == driver.Filemark && k == driver.SpaceBlocks || c == driver.EndOfData || c == driver.LoadPoint
 	if passed < 0 || passed > most || passed < most && !early {
-		return 0, driver.NoCondition, l.nonsense(op, fmt.Sprintf("%d of %d objects passed, stopped by %s", passed, n, conditionName(c)))
+		return 0, driver.NoCondition, l.nonsense(op, fmt.Sprintf("%d of %d objects passed, stopped by %s", passed, n, c.String()))
 	}
 	l.moved(l.after(k, n, passed, c), false)
 	return passed, c, l.verifyAndLearn(ctx, op, k, n, passed, c)
@@ -302,12 +302,4 @@ func (l *Load) nonsense(op, text string) error {
 	defer l.d.mu.Unlock()
 	l.end(e)
 	return e
-}
-
-func conditionName(c driver.Condition) string {
-	names := [...]string{"nothing", "a filemark", "end of data", "early warning", "the load point"}
-	if int(c) < len(names) {
-		return names[c]
-	}
-	return fmt.Sprintf("condition %d", c)
 }

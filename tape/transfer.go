@@ -31,7 +31,7 @@ func (l *Load) ReadBlock(ctx context.Context, p []byte) (int, driver.Condition, 
 	}
 	blank := a.c == driver.Filemark || a.c == driver.EndOfData
 	if a.n < 0 || a.n > len(p) || blank != (a.n == 0) {
-		return 0, driver.NoCondition, l.nonsense(op, fmt.Sprintf("a block of %d bytes in a buffer of %d, and %s", a.n, len(p), conditionName(a.c)))
+		return 0, driver.NoCondition, l.nonsense(op, fmt.Sprintf("a block of %d bytes in a buffer of %d, and %s", a.n, len(p), a.c.String()))
 	}
 	l.d.mu.Lock()
 	defer l.d.mu.Unlock()

@@ -27,7 +27,7 @@ func TestRobot(t *testing.T) {
 	was := good(t, with(robot, "robot", "show")...)
 	is.Equal(was, "ADDRESS  PLACE    CARTRIDGE\n1        drive 0  -\n2        drive 1  -\n1000     slot     VO0001\n1001     slot     VO0002\n1002     slot     VO0003\n")
 	out := good(t, with(robot, "robot", "check")...)
-	is.True(strings.Contains(out, "\nrobot robot-file: 11 kept, 0 broken, 1 not tried\n"))
+	is.True(strings.Contains(out, "\nrobot robot-file: 12 kept, 0 broken, 2 not tried\n"))
 	is.Equal(good(t, with(robot, "robot", "show")...), was) // everything is back
 	good(t, with(robot, "robot", "move", "1001", "1")...)
 	o := objects(t, good(t, with(robot, "--json", "robot", "show")...))
@@ -56,7 +56,7 @@ func TestDriveCheck(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report.xml")
 	out := good(t, check("--junit", report)...)
 	is.True(strings.Contains(out, "kept       blank tape"))
-	is.True(strings.Contains(out, "\ndrive drive-file: 35 kept, 0 broken, 10 not tried\n"))
+	is.True(strings.Contains(out, "\ndrive drive-file: 41 kept, 0 broken, 10 not tried\n"))
 	var suite struct {
 		Tests    int `xml:"tests,attr"`
 		Failures int `xml:"failures,attr"`
@@ -67,9 +67,9 @@ func TestDriveCheck(t *testing.T) {
 	b, err := os.ReadFile(report)
 	is.NoErr(err)
 	is.NoErr(xml.Unmarshal(b, &suite))
-	is.Equal(suite.Tests, 45)
+	is.Equal(suite.Tests, 51)
 	is.Equal(suite.Failures, 0)
-	is.Equal(len(suite.Cases), 45)
+	is.Equal(len(suite.Cases), 51)
 
 	// The second time its label has to be given.
 	bad(t, 8, []string{"SCRTCH"}, check()...)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/enstore-go/sdk/tape/disk"
 	"github.com/enstore-go/sdk/tape/driver"
@@ -28,11 +29,16 @@ const (
 	mixesOutcomes = "mixes outcomes"  // end of data is told as an error of the medium
 	sharesItself  = "shares itself"   // two may open it at once
 	truncatesData = "truncates reads" // a block that is longer than the buffer is cut
+	comesShort    = "comes short"     // a long way back ends one object too early
+	hidesLabels   = "hides labels"    // a load ends behind the first filemark
 )
 
-// drive is a driver.Drive. Its caller sees to it that calls come one after another.
+var faults = []string{keepsTheTail, losesCount, mixesOutcomes, sharesItself, truncatesData, comesShort, hidesLabels}
+
+// drive is a driver.Drive. Its caller sees to it that calls come one after another; only Close may come in the middle of another.
 type drive struct {
 	settings
+	mu     sync.Mutex // held by each call
 	lock   io.Closer
 	loaded bool
 	sizes  []int64 // of the objects on the cartridge, 0 for a filemark
@@ -51,6 +57,11 @@ func open(_ context.Context, c driver.Config) (driver.Drive, error) {
 	}
 	if d.Dir == "" || d.Capacity < 0 {
 		return nil, fail("configure", driver.OutcomeConfig, "dir is missing, or capacity is negative")
+	}
+	for _, f := range d.Faults {
+		if !slices.Contains(faults, f) {
+			return nil, fail("configure", driver.OutcomeConfig, "faults: %q is none of %q", f, faults)
+		}
 	}
 	if d.has(sharesItself) {
 		return d, nil
@@ -92,6 +103,8 @@ func (d *drive) Identify(context.Context) (driver.Identity, driver.Capabilities,
 }
 
 func (d *drive) Status(context.Context) (driver.Status, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	_, err := os.Stat(d.Dir)
 	s := driver.Status{Present: err == nil, Loaded: d.loaded, Capacity: driver.Unknown, Remaining: driver.Unknown}
 	if d.Capacity > 0 {
@@ -105,6 +118,8 @@ func (d *drive) Status(context.Context) (driver.Status, error) {
 func (d *drive) warning() int64 { return d.Capacity - d.Capacity/8 }
 
 func (d *drive) Load(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -124,10 +139,15 @@ func (d *drive) Load(ctx context.Context) error {
 		d.used += st.Size()
 	}
 	d.loaded, d.at, d.synced = true, 0, 0
+	if d.has(hidesLabels) {
+		d.at = slices.Index(d.sizes, 0) + 1
+	}
 	return nil
 }
 
 func (d *drive) Unload(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if !d.loaded {
 		return nil
 	}
@@ -137,6 +157,8 @@ func (d *drive) Unload(ctx context.Context) error {
 }
 
 func (d *drive) Rewind(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.ready(ctx, "rewind"); err != nil {
 		return err
 	}
@@ -145,6 +167,8 @@ func (d *drive) Rewind(ctx context.Context) error {
 }
 
 func (d *drive) Locate(ctx context.Context, block int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.ready(ctx, "locate"); err != nil {
 		return err
 	}
@@ -155,11 +179,16 @@ func (d *drive) Locate(ctx context.Context, block int64) error {
 		d.at = len(d.sizes)
 		return fail("locate", driver.OutcomeEndOfData, "the tape ends at block %d", d.at)
 	}
+	if d.has(comesShort) && int64(d.at)-block > 20 {
+		block++
+	}
 	d.at = int(block)
 	return nil
 }
 
 func (d *drive) Space(ctx context.Context, kind driver.Space, n int64) (passed int64, c driver.Condition, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.ready(ctx, "space"); err != nil {
 		return 0, 0, err
 	}
@@ -193,6 +222,8 @@ func (d *drive) Space(ctx context.Context, kind driver.Space, n int64) (passed i
 }
 
 func (d *drive) Position(ctx context.Context) (driver.Position, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.ready(ctx, "position"); err != nil {
 		return driver.Position{}, err
 	}
@@ -209,6 +240,8 @@ func (d *drive) Position(ctx context.Context) (driver.Position, error) {
 }
 
 func (d *drive) ReadBlock(ctx context.Context, p []byte) (int, driver.Condition, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.ready(ctx, "read block"); err != nil {
 		return 0, 0, err
 	}
@@ -233,6 +266,8 @@ func (d *drive) ReadBlock(ctx context.Context, p []byte) (int, driver.Condition,
 }
 
 func (d *drive) WriteBlock(ctx context.Context, p []byte) (driver.Condition, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := d.ready(ctx, "write block"); err != nil {
 		return 0, err
 	}
@@ -240,6 +275,8 @@ func (d *drive) WriteBlock(ctx context.Context, p []byte) (driver.Condition, err
 }
 
 func (d *drive) WriteFilemarks(ctx context.Context, n int, immediate bool) (driver.Condition, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	const op = "write filemarks"
 	if err := d.ready(ctx, op); err != nil {
 		return 0, err
@@ -314,6 +351,8 @@ func syncFile(name string) error {
 }
 
 func (d *drive) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.loaded = false
 	if d.lock == nil {
 		return nil

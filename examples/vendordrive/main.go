@@ -5,9 +5,13 @@
 //	mkdir /tmp/cartridge
 //	enstore drive check --plugin /tmp/vendordrive --config '{"dir": "/tmp/cartridge"}'
 //
-// Its setting faults makes it break rules on purpose, to see what the kit says of a drive that does:
+// Its setting faults makes it break rules on purpose, to see what the kit says of a drive that does. The kit has left its label on the cartridge, which has to
+// be given for it to be overwritten:
 //
-//	enstore drive check --plugin /tmp/vendordrive --config '{"dir": "/tmp/cartridge", "faults": ["keeps the tail"]}'
+//	enstore drive check --plugin /tmp/vendordrive --config '{"dir": "/tmp/cartridge", "faults": ["comes short"]}' --overwrite SCRTCH
+//
+// The others are "keeps the tail", "loses count", "mixes outcomes" (with --blank, because this drive cannot read a blank cartridge), "shares itself",
+// "truncates reads" and "hides labels".
 //
 // A site uses it as any other plugin, by its absolute path.
 package main

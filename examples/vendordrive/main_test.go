@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/matryer/is"
@@ -59,6 +60,11 @@ func TestThroughThePlugin(t *testing.T) {
 	})
 }
 
+func TestUnknownFault(t *testing.T) {
+	_, err := open(t.Context(), scratch(t, drivertest.Scratch{}, "keeps the tial"))
+	is.New(t).True(err != nil && strings.Contains(err.Error(), "keeps the tial"))
+}
+
 // Each fault is named by the kit.
 func TestFaults(t *testing.T) {
 	for fault, rules := range map[string][]string{
@@ -67,6 +73,8 @@ func TestFaults(t *testing.T) {
 		mixesOutcomes: {"blank tape"},
 		sharesItself:  {"one user at a time"},
 		truncatesData: {"block too long"},
+		comesShort:    {"locate everywhere"},
+		hidesLabels:   {"a label"},
 	} {
 		t.Run(fault, func(t *testing.T) {
 			is := is.New(t)

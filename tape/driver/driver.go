@@ -17,6 +17,7 @@ package driver
 
 import (
 	"context"
+	"strconv"
 	"time"
 )
 
@@ -197,6 +198,15 @@ const (
 	SpaceEndOfData
 )
 
+var spaceNames = [...]string{SpaceBlocks: "blocks", SpaceFilemarks: "filemarks", SpaceEndOfData: "end of data"}
+
+func (s Space) String() string {
+	if s != 0 && int(s) < len(spaceNames) {
+		return spaceNames[s]
+	}
+	return "objects of kind " + strconv.Itoa(int(s))
+}
+
 // Condition is what a command met that is no error.
 type Condition uint8
 
@@ -208,6 +218,15 @@ const (
 	EarlyWarning
 	LoadPoint
 )
+
+var conditionNames = [...]string{"nothing", "a filemark", "end of data", "early warning", "the load point"}
+
+func (c Condition) String() string {
+	if int(c) < len(conditionNames) {
+		return conditionNames[c]
+	}
+	return "condition " + strconv.Itoa(int(c))
+}
 
 // Position is where the tape stands.
 type Position struct {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/enstore-go/sdk/tape/driver"
@@ -363,6 +364,68 @@ var changerRules = []changerRule{
 			delete(before, from.Address)
 			if !maps.Equal(before, after) {
 				k.fail("the cartridge is neither at its source nor at its destination: %v", after)
+			}
+		},
+	},
+	{
+		name:        "two users race",
+		explanation: "A robot that several programs may use is asked by two at once for the same cartridge. It goes to one of them; the other is refused, and the inventory says where it went.",
+		needs: func(k *hand) string {
+			if k.robot.Exclusive {
+				return "the robot can be open only once"
+			}
+			return ""
+		},
+		run: func(k *hand) {
+			other, err := k.robot.Open()
+			k.good("open by a second user", err)
+			defer other.Close()
+			_, _, err = other.Identify(k.ctx)
+			k.good("identify", err)
+			for range 5 {
+				from, want := k.cartridges(1)[0], k.contents()
+				to := []int{k.free(1)[0].Address, k.bays(1)[0].Address}
+				users, errs := []driver.Changer{k.c, other}, make([]error, 2)
+				var both sync.WaitGroup
+				for i, u := range users {
+					both.Go(func() { errs[i] = u.Move(k.ctx, from.Address, to[i]) })
+				}
+				both.Wait()
+				won := slices.Index(errs, nil)
+				if won < 0 {
+					k.fail("neither move was carried out: %v; %v", errs[0], errs[1])
+				}
+				k.bad("the second move", errs[1-won], driver.OutcomeNoMedium, driver.OutcomeHeld, driver.OutcomeNotReady)
+				want[to[won]] = want[from.Address]
+				delete(want, from.Address)
+				k.same(want)
+				k.move(to[won], from.Address)
+			}
+		},
+	},
+	{
+		name:        "close in the middle of a move",
+		explanation: "A program that is told to stop closes the robot while it moves. Close returns, the move ends with success or a *driver.Error, and the cartridge is in one place.",
+		run: func(k *hand) {
+			from, to := k.cartridges(1)[0], k.bays(1)[0]
+			want := k.contents()
+			moved, closed := make(chan error, 1), make(chan error, 1)
+			c := k.c
+			go func() { moved <- c.Move(k.ctx, from.Address, to.Address) }()
+			go func() { closed <- c.Close() }()
+			k.good("close", <-closed)
+			err := <-moved
+			if _, ok := errors.AsType[*driver.Error](err); err != nil && !ok {
+				k.fail("move: %v is a %T, every error must be a *driver.Error", err, err)
+			}
+			k.open()
+			got := k.contents()
+			if _, there := got[to.Address]; there {
+				want[to.Address] = want[from.Address]
+				delete(want, from.Address)
+			}
+			if !maps.Equal(got, want) || err == nil && got[to.Address] == "" && k.caps.Barcodes {
+				k.fail("after a move that ended with %v: inventory: %v", err, got)
 			}
 		},
 	},

@@ -266,7 +266,7 @@ func (k *kit) write(b []byte) {
 	c, err := k.d.WriteBlock(k.ctx, b)
 	k.good("write block", err)
 	if c != driver.NoCondition {
-		k.fail("write block: condition %d on a cartridge with room", c)
+		k.fail("write block: %v on a cartridge with room", c)
 	}
 }
 
@@ -290,7 +290,7 @@ func (k *kit) wants(b []byte) {
 	n, c, err := k.d.ReadBlock(k.ctx, buf)
 	k.good("read block", err)
 	if c == driver.Filemark || c == driver.EndOfData {
-		k.fail("read block: condition %d, want a block of %d bytes", c, len(b))
+		k.fail("read block: %v, want a block of %d bytes", c, len(b))
 	}
 	if n != len(b) || !bytes.Equal(buf[:n], b) {
 		k.fail("read block: %d bytes that are not the %d that were written there", n, len(b))
@@ -303,7 +303,7 @@ func (k *kit) meets(want driver.Condition) {
 	n, c, err := k.d.ReadBlock(k.ctx, k.buffer())
 	k.good("read block", err)
 	if n != 0 || c != want {
-		k.fail("read block: %d bytes and condition %d, want 0 and %d", n, c, want)
+		k.fail("read block: %d bytes and %v, want %v", n, c, want)
 	}
 }
 
@@ -339,7 +339,7 @@ func (k *kit) space(kind driver.Space, n, passed int64, cond driver.Condition) {
 	got, c, err := k.d.Space(k.ctx, kind, n)
 	k.good("space", err)
 	if kind != driver.SpaceEndOfData && (got != passed || c != cond) {
-		k.fail("space: %d of kind %d: passed %d with condition %d, want %d with %d", n, kind, got, c, passed, cond)
+		k.fail("space over %d %v: passed %d and met %v, want %d and %v", n, kind, got, c, passed, cond)
 	}
 }
 

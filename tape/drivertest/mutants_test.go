@@ -422,6 +422,74 @@ func TestMutants(t *testing.T) {
 				return c, err
 			}}
 		}},
+		{rule: "a label", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, write: func(ctx context.Context, p []byte) (driver.Condition, error) {
+				c, err := d.WriteBlock(ctx, p)
+				if pos, _ := d.Position(ctx); pos.Block == 1 {
+					d.WriteFilemarks(ctx, 1, false) // a drive that ends every label by itself
+					d.Space(ctx, driver.SpaceFilemarks, -1)
+				}
+				return c, err
+			}, load: func(ctx context.Context) error {
+				err := d.Load(ctx)
+				d.Space(ctx, driver.SpaceFilemarks, 1) // and believes that nobody wants to see it
+				return err
+			}}
+		}},
+		{rule: "locate everywhere", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, locate: func(ctx context.Context, b int64) error {
+				if p, _ := d.Position(ctx); p.Block-b > 20 {
+					b++ // far backwards it comes too short
+				}
+				return d.Locate(ctx, b)
+			}}
+		}},
+		{rule: "positions are the volume's", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			base := int64(0)
+			return mutant{Drive: d,
+				load: func(ctx context.Context) error { base = -1; return d.Load(ctx) },
+				write: func(ctx context.Context, p []byte) (driver.Condition, error) {
+					if base < 0 {
+						pos, _ := d.Position(ctx)
+						base = pos.Block
+					}
+					return d.WriteBlock(ctx, p)
+				},
+				pos: func(p driver.Position) driver.Position { p.Block -= max(base, 0); return p }}
+		}},
+		{rule: "a walk at random", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			located := false
+			return mutant{Drive: d,
+				locate: func(ctx context.Context, b int64) error { located = true; return d.Locate(ctx, b) },
+				read: func(ctx context.Context, p []byte) (int, driver.Condition, error) {
+					located = false
+					return d.ReadBlock(ctx, p)
+				},
+				marks: func(ctx context.Context, n int, i bool) (driver.Condition, error) {
+					if located {
+						n = min(n, 1) // only straight after a locate
+					}
+					return d.WriteFilemarks(ctx, n, i)
+				}}
+		}},
+		{rule: "a walk at random by spacing", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, space: func(ctx context.Context, k driver.Space, n int64) (int64, driver.Condition, error) {
+				got, c, err := d.Space(ctx, k, n)
+				if k == driver.SpaceFilemarks && n == -2 && c == 0 {
+					d.Space(ctx, driver.SpaceBlocks, -1)
+				}
+				return got, c, err
+			}}
+		}},
+		{rule: "close in the middle of a call", mutate: func(d driver.Drive, _ *memtape.Library) driver.Drive {
+			return mutant{Drive: d, write: func(ctx context.Context, p []byte) (driver.Condition, error) {
+				c, err := d.WriteBlock(ctx, p)
+				if err != nil {
+					err = errors.New("use of closed drive")
+				}
+				return c, err
+			}}
+		}},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			is := is.New(t)
@@ -517,6 +585,15 @@ func TestRobotMutants(t *testing.T) {
 			return r
 		}},
 		{"one user at a time", nil},
+		{"two users race", func(r driver.Changer, _ *memtape.Library) driver.Changer {
+			return badRobot{Changer: r, move: func(ctx context.Context, from, to int) error {
+				r.Move(ctx, from, to)
+				return nil // whatever became of it
+			}}
+		}},
+		{"close in the middle of a move", func(r driver.Changer, _ *memtape.Library) driver.Changer {
+			return badRobot{Changer: r, move: func(ctx context.Context, from, to int) error { return errors.New("interrupted") }}
+		}},
 	} {
 		t.Run(c.rule, func(t *testing.T) {
 			is := is.New(t)
@@ -528,9 +605,14 @@ func TestRobotMutants(t *testing.T) {
 					lib.AddVolume("TST001", memtape.VolumeOptions{})
 					lib.AddVolume("TST002", memtape.VolumeOptions{})
 					d := lib.Drive(0)
+					var first driver.Changer
 					return &Robot{
 						Open: func() (driver.Changer, error) {
+							if first != nil && c.rule == "two users race" {
+								return c.mutate(first, lib), nil
+							}
 							r, err := lib.OpenChanger()
+							first = r
 							if c.mutate == nil {
 								return memtape.New(memtape.Options{}).OpenChanger() // another each time
 							}
@@ -538,7 +620,7 @@ func TestRobotMutants(t *testing.T) {
 						},
 						Hold:      func(int) error { return d.Load(context.Background()) },
 						Release:   func(int) error { return d.Unload(context.Background()) },
-						Exclusive: true,
+						Exclusive: c.rule != "two users race",
 					}
 				})
 			})

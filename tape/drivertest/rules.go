@@ -11,7 +11,7 @@ import (
 // driveRules is the contract of driver.Drive.
 func driveRules() []rule {
 	var all []rule
-	for _, part := range [][]rule{basicRules, motionRules, writingRules, endRules, loadRules, healthRules} {
+	for _, part := range [][]rule{basicRules, motionRules, writingRules, endRules, loadRules, walkRules, healthRules} {
 		all = append(all, part...)
 	}
 	return all

@@ -36,7 +36,7 @@ func TestNoRules(t *testing.T) {
 		lib := memtape.New(memtape.Options{})
 		lib.AddVolume("TST001", memtape.VolumeOptions{})
 		lib.AddVolume("TST002", memtape.VolumeOptions{})
-		return &drivertest.Robot{Open: func() (driver.Changer, error) {
+		return &drivertest.Robot{Exclusive: true, Open: func() (driver.Changer, error) {
 			c, err := lib.OpenChanger()
 			return faulty.Changer(c), err
 		}}

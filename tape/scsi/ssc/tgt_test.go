@@ -52,6 +52,7 @@ var known = map[string]string{
 	"space over filemarks":              "backwards it lands a block too early",
 	"overwriting truncates":             "spacing into end of data does not tell how far it came",
 	"Enstore's double filemark":         "spacing back over filemarks lands a block too early",
+	"a walk at random by spacing":       "what is said of spacing above",
 	"early warning, then end of medium": "there is no early warning, and the end comes once and then no more",
 }
 

@@ -15,10 +15,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// device says which drive or robot a command is about.
+// device says which drive or robot a command is about, without a site.
 type device struct {
-	Plugin string `required:"" placeholder:"NAME" help:"A built-in plugin (drive-file, robot-file, drive-scsi, drive-st, robot-scsi, robot-command, robot-operator), or the path of a plugin's program."`
-	Config string `default:"{}" placeholder:"JSON" help:"The plugin's settings, like {\"dir\": \"site/tapes\", \"drive\": 0}."`
+	Plugin, Config string
 }
 
 // host runs work with a host of plugins of its own.
@@ -64,13 +63,9 @@ func (d device) source() (plugins.Source, driver.Config, error) {
 }
 
 // changer opens a robot for work.
-func (p *program) changer(d device, work func(driver.Changer) error) error {
-	src, cfg, err := d.source()
-	if err != nil {
-		return err
-	}
-	return p.host(func(h *plugins.Host) error {
-		c, err := h.OpenChanger(p.ctx, src, cfg)
+func (p *program) changer(r oneRobot, work func(driver.Changer) error) error {
+	return p.robots(r, func(open func(map[string]any) (driver.Changer, error)) error {
+		c, err := open(nil)
 		if err != nil {
 			return err
 		}
@@ -80,64 +75,84 @@ func (p *program) changer(d device, work func(driver.Changer) error) error {
 
 var errBroken = errors.New("the contract is broken")
 
-// checked is what a conformance kit found.
-type checked struct {
+// report is what a conformance kit found.
+type report struct {
 	p       *program
+	junit   *os.File // or nil
 	results []drivertest.Result
 	broken  int
 }
 
-// report tells about one rule.
-func (c *checked) report(r drivertest.Result) {
-	c.results = append(c.results, r)
-	if r.Verdict == drivertest.Broken {
-		c.broken++
+// newReport begins a report, which goes to a file for continuous integration too if one is named: what cannot be written is known before anything is
+// tried.
+func newReport(p *program, junit string) (*report, error) {
+	r := &report{p: p}
+	if junit == "" {
+		return r, nil
 	}
-	if c.p.cmd.JSON {
-		_ = c.p.json(struct {
+	f, err := os.Create(junit)
+	r.junit = f
+	return r, err
+}
+
+// close ends a report that may not have come to its end.
+func (r *report) close() {
+	if r.junit != nil {
+		_ = r.junit.Close()
+	}
+}
+
+// rule tells about one rule.
+func (r *report) rule(res drivertest.Result) {
+	r.results = append(r.results, res)
+	if res.Verdict == drivertest.Broken {
+		r.broken++
+	}
+	if r.p.cmd.JSON {
+		_ = r.p.json(struct {
 			Rule        string  `json:"rule"`
 			Verdict     string  `json:"verdict"`
 			Text        string  `json:"text,omitempty"`
 			Explanation string  `json:"explanation"`
 			Seconds     float64 `json:"seconds"`
-		}{r.Rule, string(r.Verdict), r.Text, r.Explanation, r.Took.Seconds()})
+		}{res.Rule, string(res.Verdict), res.Text, res.Explanation, res.Took.Seconds()})
 		return
 	}
-	verdict := string(r.Verdict)
-	if r.Verdict == drivertest.Broken {
+	verdict, text := string(res.Verdict), res.Text
+	if res.Verdict == drivertest.Broken {
 		verdict = "BROKEN"
+		text += "\n" + res.Explanation
 	}
-	text := indented(r.Text)
-	if text != "" {
+	if text = indented(text); text != "" {
 		text = "  " + text
 	}
-	_ = c.p.line("%-9s  %-45s %8s%s", verdict, r.Rule, r.Took.Round(time.Millisecond), text)
+	_ = r.p.line("%-9s  %-45s %8s%s", verdict, res.Rule, res.Took.Round(time.Millisecond), text)
 }
 
 // end writes the report of continuous integration, if wanted, and sums up.
-func (c *checked) end(suite, junit string) error {
-	if junit != "" {
-		f, err := os.Create(junit)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(drivertest.WriteJUnit(f, suite, c.results), f.Close()); err != nil {
+func (r *report) end(suite string) error {
+	if r.junit != nil {
+		if err := errors.Join(drivertest.WriteJUnit(r.junit, suite, r.results), r.junit.Sync()); err != nil {
 			return err
 		}
 	}
 	skipped := 0
-	for _, r := range c.results {
-		if r.Verdict == drivertest.NotTried {
+	for _, res := range r.results {
+		if res.Verdict == drivertest.NotTried {
 			skipped++
 		}
 	}
-	if !c.p.cmd.JSON {
-		if err := c.p.line("%s: %d kept, %d broken, %d not tried", suite, len(c.results)-c.broken-skipped, c.broken, skipped); err != nil {
+	if !r.p.cmd.JSON {
+		if err := r.p.line("%s: %d kept, %d broken, %d not tried", suite, len(r.results)-r.broken-skipped, r.broken, skipped); err != nil {
 			return err
 		}
 	}
-	if c.broken > 0 {
-		return fmt.Errorf("%s: %s broken: %w", suite, count(c.broken, "rule"), errBroken)
+	if r.broken > 1 {
+		return hint(fmt.Errorf("%s: %s broken: %w", suite, count(r.broken, "rule"), errBroken),
+			"Begin with the one that was broken first: what it left behind may break others.")
+	}
+	if r.broken > 0 {
+		return fmt.Errorf("%s: %s broken: %w", suite, count(r.broken, "rule"), errBroken)
 	}
 	return nil
 }

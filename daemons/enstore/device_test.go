@@ -34,7 +34,7 @@ func TestRobot(t *testing.T) {
 	is.Equal(o[0]["label"], "VO0002")
 	is.Equal(o[0]["drive"], 0.0)
 	bad(t, 2, []string{"all drives empty"}, with(robot, "robot", "check")...)
-	bad(t, 1, []string{"is empty"}, with(robot, "robot", "move", "1001", "2")...)
+	bad(t, 3, []string{"is empty"}, with(robot, "robot", "move", "1001", "2")...)
 	bad(t, 2, []string{"JSON"}, "robot", "show", "--plugin", "robot-file", "--config", "{")
 }
 
@@ -43,7 +43,7 @@ func TestDriveCheck(t *testing.T) {
 	robot, drive := devices(t)
 	good(t, "put", write(t, filepath.Join(t.TempDir(), "f"), []byte("content")), "/f") // on VO0001
 	check := func(more ...string) []string { return with(drive, append([]string{"drive", "check"}, more...)...) }
-	bad(t, 1, []string{"no medium", "robot move"}, check()...)
+	bad(t, 3, []string{"no medium", "robot move"}, check()...)
 
 	// A cartridge with data stays as it is.
 	good(t, with(robot, "robot", "move", "1000", "1")...)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/enstore-go/sdk/plugins"
 	"github.com/enstore-go/sdk/tape"
 	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/tape/drivertest"
@@ -20,39 +19,46 @@ type driveCmd struct {
 }
 
 type driveCheckCmd struct {
-	device
+	oneDrive
 	Overwrite string `placeholder:"LABEL" help:"The label that is on the cartridge now. What is on it is lost."`
+	Blank     bool   `help:"The cartridge is known to be blank, and the drive cannot read it to say so. What is on it is lost."`
 	JUnit     string `name:"junit" placeholder:"FILE" help:"Write the results as JUnit's XML too."`
 }
 
 // Help is the example of --help.
 func (driveCheckCmd) Help() string {
-	return "A scratch cartridge has to be in the drive; the kit writes on it. One that is not blank is refused unless its\npresent label is given; afterwards it is labelled SCRTCH. Rules that need another kind of cartridge (small, write protected, write once) are not\ntried. Each broken rule is told with what engines rely on; the exit code is 1 then.\n\nExample:\n  enstore drive check --plugin ./drive-acme --config '{\"device\": \"/dev/sg3\"}' --junit report.xml"
+	return "A scratch cartridge has to be in the drive; the kit writes on it. One that is not blank is refused unless its present\nlabel is given; afterwards it is labelled SCRTCH, and is no volume of the site any more. Rules that need another kind of\ncartridge (small, write protected, write once), or a way to damage it, are for tests that use package drivertest, and not tried here.\nEach broken rule is told with what engines rely on; the exit code is 1 then.\n\nExample:\n  enstore drive check drive0 --overwrite VO0008\n  enstore drive check --plugin drive-scsi --config '{\"device\": \"/dev/sg3\"}' --junit report.xml\n  enstore drive check --plugin ./drive-acme --config '{\"unit\": 7}'"
 }
 
 // Run tries a drive.
 func (c *driveCheckCmd) Run(p *program) error {
-	src, cfg, err := c.source()
+	report, err := newReport(p, c.JUnit)
 	if err != nil {
 		return err
 	}
-	return p.host(func(h *plugins.Host) error {
-		open := func() (driver.Drive, error) { return h.OpenDrive(p.ctx, src, cfg) }
+	defer report.close()
+	return p.oneDrive(c.oneDrive, func(_ *driveState, open func() (driver.Drive, error)) error {
 		used, err := scratch(p.ctx, open, c.Overwrite)
+		if c.Blank && err != nil && tape.OutcomeOf(err) != driver.OutcomeUnknown && !errors.Is(err, tape.ErrNotBlank) {
+			err = nil // the kit will say of it what is to be said
+		}
 		if err != nil {
 			return err
 		}
-		k := &checked{p: p}
 		err = drivertest.CheckDrive(p.ctx, func(_ testing.TB, s drivertest.Scratch) *drivertest.Rig {
 			if s != (drivertest.Scratch{}) {
 				return nil
 			}
 			return &drivertest.Rig{Open: open, Used: used}
-		}, k.report)
-		if err := errors.Join(err, relabel(context.WithoutCancel(p.ctx), open)); err != nil {
+		}, report.rule)
+		relabelled := relabel(context.WithoutCancel(p.ctx), open)
+		if report.broken > 0 { // such a drive may not be able to, and that is not the news
+			relabelled = nil
+		}
+		if err := errors.Join(err, relabelled); err != nil {
 			return err
 		}
-		return k.end("drive "+c.Plugin, c.JUnit)
+		return report.end(c.name())
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/enstore-go/sdk/enstore/site"
+	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/plugins"
 	"github.com/enstore-go/sdk/tape"
 	"github.com/enstore-go/sdk/tape/driver"
@@ -35,6 +36,7 @@ type driveState struct {
 	Status       *statusOf       `json:"status,omitempty"`
 	Capabilities *capabilitiesOf `json:"capabilities,omitempty"`
 	Health       *healthOf       `json:"health,omitempty"`
+	healthless   bool            // it was asked how it is, and does not tell
 }
 
 // statusOf is a drive's status in JSON; a size that the drive does not tell is left out.
@@ -171,12 +173,19 @@ func (*driveLsCmd) Run(p *program) error {
 			if s.NeedsClean {
 				state += ", needs cleaning"
 			}
-			if s.Problem != "" {
-				state += ": " + escaped(s.Problem)
-			}
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.Drive, s.Robot, s.Number, strings.Join(s.Libraries, ","), escaped(s.product()), state, label)
 		}
-		return w.Flush()
+		if err := w.Flush(); err != nil || p.cmd.JSON {
+			return err
+		}
+		for _, s := range all {
+			if s.Problem != "" {
+				if err := p.line("%s: %s", s.Drive, escaped(s.Problem)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
 }
 
@@ -187,35 +196,58 @@ func (s *driveState) product() string {
 	return "-"
 }
 
-type driveShowCmd struct {
+// oneDrive says which drive a command is about.
+type oneDrive struct {
 	Name   string `arg:"" optional:"" help:"The drive's name in the site file."`
 	Plugin string `placeholder:"NAME" help:"Instead of a site's drive: a built-in plugin (drive-file, drive-scsi, drive-st), or the path of a plugin's program."`
 	Config string `default:"{}" placeholder:"JSON" help:"The plugin's settings, with --plugin."`
-	Health bool   `help:"Ask how drive and cartridge are too: the drive forgets its TapeAlert flags by that."`
+}
+
+// name is what the command's output calls it.
+func (d oneDrive) name() string {
+	if d.Plugin != "" {
+		return "drive " + d.Plugin
+	}
+	return "drive " + d.Name
+}
+
+// oneDrive runs work with a way to open a drive, and what the site file says of it.
+func (p *program) oneDrive(o oneDrive, work func(s *driveState, open func() (driver.Drive, error)) error) error {
+	switch {
+	case o.Name != "" && o.Plugin != "":
+		return usage("want a drive's name, or --plugin and --config, not both")
+	case o.Name == "" && o.Plugin == "":
+		return usage("want a drive's name, as enstore drive ls has it, or --plugin and --config")
+	case o.Plugin == "":
+		return p.devices(func(d *site.Devices) error {
+			if _, ok := d.Config().Drives[o.Name]; !ok {
+				return hint(&wire.Error{Kind: wire.NotFound, Text: fmt.Sprintf("the site has no drive %s", printable(o.Name))}, "See: enstore drive ls")
+			}
+			return work(siteDrive(d.Config(), o.Name), func() (driver.Drive, error) { return d.Drive(p.ctx, o.Name) })
+		})
+	}
+	src, cfg, err := device{o.Plugin, o.Config}.source()
+	if err != nil {
+		return err
+	}
+	return p.host(func(h *plugins.Host) error {
+		return work(&driveState{Plugin: o.Plugin}, func() (driver.Drive, error) { return h.OpenDrive(p.ctx, src, cfg) })
+	})
+}
+
+type driveShowCmd struct {
+	oneDrive
+	Health bool `help:"Ask how drive and cartridge are too: the drive forgets its TapeAlert flags by that."`
 }
 
 // Help is the example of --help.
 func (driveShowCmd) Help() string {
-	return "Who the drive is, what it can do, and what is in it. Nothing moves. A site that is at work holds its drives; it asks for their\nhealth itself, and records the alerts among its events.\n\nExample:\n  enstore drive show drive0\n  enstore drive show --plugin drive-file --config '{\"dir\": \"site/tapes\", \"drive\": 0}'"
+	return "Who the drive is, what it can do, and what is in it. Nothing moves. A site that is at work holds its drives; it asks for their\nhealth itself.\n\nExample:\n  enstore drive show drive0\n  enstore drive show --plugin drive-file --config '{\"dir\": \"site/tapes\", \"drive\": 0}'"
 }
 
 // Run tells about a drive.
 func (c *driveShowCmd) Run(p *program) error {
-	if (c.Name == "") == (c.Plugin == "") {
-		return usage("want a drive's name, or --plugin and --config")
-	}
-	if c.Plugin != "" {
-		src, cfg, err := device{Plugin: c.Plugin, Config: c.Config}.source()
-		if err != nil {
-			return err
-		}
-		return p.host(func(h *plugins.Host) error {
-			return p.drive(&driveState{Plugin: c.Plugin}, c.Health, func() (driver.Drive, error) { return h.OpenDrive(p.ctx, src, cfg) })
-		})
-	}
-	return p.devices(func(d *site.Devices) error {
-		return p.drive(siteDrive(d.Config(), c.Name), c.Health, func() (driver.Drive, error) { return d.Drive(p.ctx, c.Name) })
-	})
+	return p.oneDrive(c.oneDrive, func(s *driveState, open func() (driver.Drive, error)) error { return p.drive(s, c.Health, open) })
 }
 
 // drive tells all about a drive.
@@ -267,6 +299,9 @@ func (p *program) drive(s *driveState, health bool, open func() (driver.Drive, e
 		rows = append(rows, [2]string{"capacity", sized(s.Status.Capacity)}, [2]string{"remaining", sized(s.Status.Remaining)})
 	}
 	rows = append(rows, s.Health.rows()...)
+	if s.healthless {
+		rows = append(rows, [2]string{"health", "not told"})
+	}
 	return p.pairs(append(rows, [][2]string{
 		{"blocks", fmt.Sprintf("%d to %d bytes, %d under way", c.MinBlock, c.MaxBlock, c.Window)}, {"abilities", strings.Join(can, ", ")}, {"exclusive by", c.Exclusive},
 		{"time-outs", fmt.Sprintf("command %s, load %s, locate %s, transfer %s, flush %s", seconds(c.Command), seconds(c.Load), seconds(c.Locate), seconds(c.Transfer), seconds(c.Flush))},

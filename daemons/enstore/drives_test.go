@@ -38,7 +38,7 @@ func TestDriveLs(t *testing.T) {
 	is.Equal(o[0]["drive"], "drive1")
 	is.Equal(o[0]["state"], "empty")
 	is.Equal(o[0]["capabilities"].(map[string]any)["exclusive"], "lock")
-	bad(t, 2, []string{"no such drive", "drive1"}, "drive", "show", "drive9")
+	bad(t, 3, []string{"no drive drive9", "drive ls"}, "drive", "show", "drive9")
 
 	// What somebody else holds, or what is out of order, is told of each.
 	dir := os.Getenv("ENSTORE_SITE")
@@ -47,7 +47,7 @@ func TestDriveLs(t *testing.T) {
 	bad(t, 5, []string{"in use"}, "drive", "ls")
 	is.NoErr(lock.Close())
 	is.NoErr(os.Rename(filepath.Join(dir, "tapes", "robot.json"), filepath.Join(dir, "tapes", "gone")))
-	is.True(strings.Contains(good(t, "drive", "ls"), "out of order: "))
+	is.True(strings.Contains(good(t, "drive", "ls"), "\ndrive1: "))
 	o = objects(t, good(t, "--json", "drive", "ls"))
 	is.Equal(o[1]["state"], "out of order")
 	is.True(o[1]["problem"] != nil)

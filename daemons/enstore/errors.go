@@ -9,6 +9,7 @@ import (
 	"github.com/enstore-go/sdk/enstore/site"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/tape/operator"
 	"github.com/enstore-go/sdk/wrapper"
 )
@@ -60,6 +61,13 @@ var kinds = []struct {
 	{errDamaged, wire.Media}, {tape.ErrMedium, wire.Media}, {wrapper.ErrTruncated, wire.Media}, {wrapper.ErrHeader, wire.Media}, {wrapper.ErrDead, wire.Media}, {wrapper.ErrLong, wire.Media},
 }
 
+// outcomes are the sorts of what a device says when a command uses it without a site; others have no code of their own.
+var outcomes = map[driver.Outcome]wire.Kind{
+	driver.OutcomeConfig: wire.Invalid, driver.OutcomeIllegalRequest: wire.Invalid, driver.OutcomeNoMedium: wire.NotFound, driver.OutcomeFull: wire.Exists,
+	driver.OutcomeNotReady: wire.Unavailable, driver.OutcomeHeld: wire.Locked, driver.OutcomeGone: wire.Unavailable, driver.OutcomeTimeout: wire.Timeout,
+	driver.OutcomeAborted: wire.Unavailable,
+}
+
 // kindOf says what sort of error it is.
 func kindOf(err error) wire.Kind {
 	for _, k := range kinds {
@@ -72,6 +80,9 @@ func kindOf(err error) wire.Kind {
 	}
 	if tape.VerdictOf(err).Fault == tape.FaultVolume {
 		return wire.Media
+	}
+	if e, ok := errors.AsType[*driver.Error](err); ok {
+		return outcomes[e.Outcome]
 	}
 	return wire.Unknown
 }

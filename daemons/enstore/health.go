@@ -71,7 +71,8 @@ func healthIn(h driver.Health) *healthOf {
 func (s *driveState) askHealth(p *program, d driver.Drive, c driver.Capabilities) error {
 	r, ok := d.(driver.HealthReporter)
 	if !ok || !c.ReportsHealth {
-		return usage("drive %s does not tell how it is", s.product())
+		s.healthless = true
+		return nil
 	}
 	h, err := r.Health(p.ctx)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,14 +14,26 @@ import (
 
 	"github.com/enstore-go/sdk/enstore/site"
 	"github.com/enstore-go/sdk/tape/disk"
+	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/tape/operator"
 )
 
 // oneRobot says which robot a command is about.
 type oneRobot struct {
 	Robot  string `placeholder:"NAME" help:"The robot's name in the site file. Default: the only one of the site that fits."`
-	Plugin string `placeholder:"NAME" help:"Instead of a site's robot: a built-in plugin (robot-scsi, robot-operator), or the path of a plugin's program."`
+	Plugin string `placeholder:"NAME" help:"Instead of a site's robot: a built-in plugin (robot-file, robot-scsi, robot-command, robot-operator), or the path of a plugin's program."`
 	Config string `default:"{}" placeholder:"JSON" help:"The plugin's settings, with --plugin."`
+}
+
+// name is what the command's output calls it.
+func (r oneRobot) name(kind string) string {
+	switch {
+	case r.Plugin != "":
+		return kind + " " + r.Plugin
+	case r.Robot != "":
+		return kind + " " + r.Robot
+	}
+	return kind
 }
 
 const robotOperator = "robot-operator"
@@ -58,6 +71,9 @@ func pick(c *site.Config, name string, fits func(site.RobotConfig) bool, what st
 		if fits(c.Robots[n]) {
 			all = append(all, n)
 		}
+	}
+	if len(all) == 0 {
+		return "", usage("the site has no %s: give --plugin and --config", what)
 	}
 	if len(all) != 1 {
 		return "", usage("the site has %s, %q: say which with --robot, or give --plugin and --config", count(len(all), what), all)
@@ -234,6 +250,12 @@ func (p *program) stock(r oneRobot, labels []string, change func(disk.FS, string
 	}
 	for _, l := range labels {
 		slot, err := change(disk.OS(), dir, l)
+		if errors.Is(err, operator.ErrNoShelf) && r.Plugin == "" {
+			if err := p.makeShelf(r); err != nil {
+				return err
+			}
+			slot, err = change(disk.OS(), dir, l)
+		}
 		if err != nil {
 			return err
 		}
@@ -250,4 +272,16 @@ func (p *program) stock(r oneRobot, labels []string, change func(disk.FS, string
 		}
 	}
 	return nil
+}
+
+// makeShelf opens a site's robot, which makes its shelf.
+func (p *program) makeShelf(r oneRobot) error {
+	c, _, err := p.siteFile()
+	if err != nil {
+		return err
+	}
+	if r.Robot, err = pick(c, r.Robot, func(r site.RobotConfig) bool { return isOperator(r.Plugin) }, robotOperator); err != nil {
+		return err
+	}
+	return p.changer(r, func(driver.Changer) error { return nil })
 }

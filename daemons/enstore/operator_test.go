@@ -43,14 +43,13 @@ func TestOperator(t *testing.T) {
 	site := newSite(t)
 	appended(t, site, "[robot.shelf]\nplugin = \"robot-operator\"\nconfig = { dir = \"shelf\", drives = [\"left\"], slots = 3, volumes = [\"VO0001\"] }\n")
 	bad(t, 3, []string{"no shelf"}, "robot", "requests")
-	bad(t, 3, []string{"no shelf"}, "robot", "add", "VO0002")
 	flags := func(timeout string) []string {
 		return []string{"--plugin", "robot-operator", "--config",
 			fmt.Sprintf(`{"dir": %q, "drives": ["left"], "slots": 3, "volumes": ["VO0001"], "timeout": %q}`, filepath.Join(site, "shelf"), timeout)}
 	}
-	is.Equal(good(t, with(flags("1h"), "robot", "show")...), "ADDRESS  PLACE    CARTRIDGE\n1        drive 0  -\n1000     slot     VO0001\n")
+	is.Equal(good(t, "robot", "add", "VO0002"), "VO0002: slot 1001\n") // by which the shelf is made
+	is.Equal(good(t, "robot", "show", "--robot", "shelf"), "ADDRESS  PLACE    CARTRIDGE\n1        drive 0  -\n1000     slot     VO0001\n1001     slot     VO0002\n")
 	is.Equal(good(t, "robot", "requests"), "nothing to do\n")
-	is.Equal(good(t, "robot", "add", "VO0002"), "VO0002: slot 1001\n")
 	is.Equal(objects(t, good(t, "--json", "robot", "add", "VO0003"))[0]["slot"], 1002.0)
 	bad(t, 7, []string{"no free slot"}, "robot", "add", "VO0004")
 	bad(t, 4, []string{"on the shelf already"}, "robot", "add", "VO0003")
@@ -79,7 +78,7 @@ func TestOperator(t *testing.T) {
 	is.True(strings.Contains((<-moved).err, "was refused: it is loaded"))
 
 	// Nobody answers in time.
-	is.Equal((<-move("20ms", "1", "1000")).code, 1)
+	is.Equal((<-move("20ms", "1", "1000")).code, 5)
 	is.True(strings.Contains(good(t, "robot", "requests"), "withdrawn"))
 	bad(t, 8, []string{"put the cartridge back into drive left", "done --late"}, "robot", "done", "3")
 	good(t, "robot", "done", "--late", "3", "--robot", "shelf")
@@ -105,7 +104,7 @@ func TestRobotInventory(t *testing.T) {
 	is.Equal(len(o), 2)
 	is.Equal(o[0], map[string]any{"address": 1001.0, "place": "slot", "was": "-", "is": "VO0002L8"})
 	r.Fault("audit exit 5")
-	bad(t, 1, []string{"audit", "not ready"}, with(flags, "robot", "inventory")...)
+	bad(t, 5, []string{"audit", "not ready"}, with(flags, "robot", "inventory")...)
 	without := []string{"--plugin", "robot-command", "--config", string(r.Config(t, map[string]any{"audit": nil}))}
 	o = objects(t, good(t, with(without, "--json", "robot", "inventory")...))
 	is.Equal(len(o), 5)

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"github.com/enstore-go/sdk/plugins"
 	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/tape/drivertest"
 )
@@ -28,18 +27,18 @@ type robotCmd struct {
 var places = map[driver.ElementKind]string{driver.Slot: "slot", driver.DriveBay: "drive", driver.Port: "port", driver.Transport: "hand"}
 
 type robotShowCmd struct {
-	device
+	oneRobot
 	Empty bool `help:"Empty slots too."`
 }
 
 // Help is the example of --help.
 func (robotShowCmd) Help() string {
-	return "A site that is at work holds its robot: this is for one that is not.\n\nExample:\n  enstore robot show --plugin robot-file --config '{\"dir\": \"site/tapes\"}'"
+	return "A site that is at work holds its robot: this is for one that is not.\n\nExample:\n  enstore robot show\n  enstore robot show --plugin robot-file --config '{\"dir\": \"site/tapes\"}'"
 }
 
 // Run lists a robot.
 func (c *robotShowCmd) Run(p *program) error {
-	return p.changer(c.device, func(r driver.Changer) error {
+	return p.changer(c.oneRobot, func(r driver.Changer) error {
 		es, err := r.Inventory(p.ctx)
 		if err != nil {
 			return err
@@ -85,19 +84,19 @@ func (p *program) places(es []driver.Element, empty bool) error {
 }
 
 type robotMoveCmd struct {
-	device
+	oneRobot
 	From int `arg:"" help:"The address where the cartridge is, as robot show tells it."`
 	To   int `arg:"" help:"The address where it goes."`
 }
 
 // Help is the example of --help.
 func (robotMoveCmd) Help() string {
-	return "A drive that has the cartridge loaded keeps it.\n\nExample:\n  enstore robot move --plugin robot-file --config '{\"dir\": \"site/tapes\"}' 1003 1"
+	return "A drive that has the cartridge loaded keeps it. A site that is at work holds its robot.\n\nExample:\n  enstore robot move 1003 1\n  enstore robot move --plugin robot-file --config '{\"dir\": \"site/tapes\"}' 1003 1"
 }
 
 // Run moves a cartridge.
 func (c *robotMoveCmd) Run(p *program) error {
-	return p.changer(c.device, func(r driver.Changer) error {
+	return p.changer(c.oneRobot, func(r driver.Changer) error {
 		if err := r.Move(p.ctx, c.From, c.To); err != nil {
 			return err
 		}
@@ -112,29 +111,29 @@ func (c *robotMoveCmd) Run(p *program) error {
 }
 
 type robotCheckCmd struct {
-	device
+	oneRobot
 	Shared bool   `help:"The robot may be open twice: do not try that it may not."`
 	JUnit  string `name:"junit" placeholder:"FILE" help:"Write the results as JUnit's XML too."`
 }
 
 // Help is the example of --help.
 func (robotCheckCmd) Help() string {
-	return "The kit moves cartridges about, and back as far as the robot reads their labels. All drives have to be empty; at\nleast two cartridges and a free slot are needed. Nothing is written on a cartridge. Each broken rule is told\nwith what engines rely on; the exit code is 1 then.\n\nExample:\n  enstore robot check --plugin robot-file --config '{\"dir\": \"site/tapes\"}'"
+	return "The kit moves cartridges about, and back as far as the robot reads their labels. All drives have to be empty; at\nleast two cartridges and a free slot are needed. Nothing is written on a cartridge. Each broken rule is told\nwith what engines rely on; the exit code is 1 then.\nA robot that several programs may use at once, as over a network, is tried with --shared.\n\nExample:\n  enstore robot check\n  enstore robot check --shared --robot robot0\n  enstore robot check --plugin robot-file --config '{\"dir\": \"site/tapes\"}'"
 }
 
 // Run tries a robot.
 func (c *robotCheckCmd) Run(p *program) error {
-	src, cfg, err := c.source()
+	report, err := newReport(p, c.JUnit)
 	if err != nil {
 		return err
 	}
-	return p.host(func(h *plugins.Host) error {
-		open := func() (driver.Changer, error) { return h.OpenChanger(p.ctx, src, cfg) }
+	defer report.close()
+	return p.robots(c.oneRobot, func(with func(more map[string]any) (driver.Changer, error)) error {
+		open := func() (driver.Changer, error) { return with(nil) }
 		home, err := homes(p.ctx, open)
 		if err != nil {
 			return err
 		}
-		k := &checked{p: p}
 		err = drivertest.CheckChanger(p.ctx, func(t testing.TB) *drivertest.Robot {
 			t.Cleanup(func() {
 				if err := tidy(p.ctx, open, home); err != nil {
@@ -142,11 +141,11 @@ func (c *robotCheckCmd) Run(p *program) error {
 				}
 			})
 			return &drivertest.Robot{Open: open, Exclusive: !c.Shared}
-		}, k.report)
+		}, report.rule)
 		if err != nil {
 			return err
 		}
-		return k.end("robot "+c.Plugin, c.JUnit)
+		return report.end(c.name("robot"))
 	})
 }
 

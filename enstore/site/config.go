@@ -196,8 +196,10 @@ func ParseConfig(text string) (*Config, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	if unknown := md.Undecoded(); len(unknown) > 0 {
-		k := unknown[0]
+	for _, k := range md.Undecoded() {
+		if len(k) > 3 && k[2] == "config" && (k[0] == "robot" || k[0] == "drive") {
+			continue // a table within a plugin's settings, which the plugin checks
+		}
 		return nil, fmt.Errorf("%w: line %d: unknown key %s", ErrConfig, lineOf(text, k), k)
 	}
 	c.defaults()

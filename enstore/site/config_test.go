@@ -114,3 +114,14 @@ func FuzzParseSize(f *testing.F) {
 		}
 	})
 }
+
+// A plugin's settings may hold tables; what is in them is the plugin's affair.
+func TestTablesInSettings(t *testing.T) {
+	is := is.New(t)
+	c, err := site.ParseConfig(whole + "[robot.silo]\nplugin = \"robot-command\"\n[robot.silo.config]\nexitCodes = { \"3\" = \"no medium\", \"4\" = \"full\" }\n[robot.silo.config.env]\nSILO = \"x\"\n")
+	is.NoErr(err)
+	is.Equal(c.Robots["silo"].Config["exitCodes"], map[string]any{"3": "no medium", "4": "full"})
+	is.Equal(c.Robots["silo"].Config["env"], map[string]any{"SILO": "x"})
+	_, err = site.ParseConfig(whole + "[robot.silo]\nplugin = \"robot-command\"\nconfug = { \"3\" = \"no medium\" }\n")
+	is.True(err != nil && strings.Contains(err.Error(), "robot.silo.confug"))
+}

@@ -62,7 +62,7 @@ func check(ctx context.Context, name, explanation string, report func(Result), t
 	t.run(func() { res.Text = try(t) })
 	switch {
 	case t.failed:
-		res.Verdict, res.Text = Broken, strings.Join(t.log, "\n")
+		res.Verdict, res.Text = Broken, strings.TrimSuffix(strings.Join(t.log, "\n"), reason(name, explanation))
 	case t.skipped:
 		res.Verdict, res.Text = NotTried, strings.Join(t.log, "\n")
 	case res.Text != "":

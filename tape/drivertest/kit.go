@@ -182,8 +182,11 @@ func (k *kit) buffer() []byte {
 // fail ends the rule.
 func (k *kit) fail(format string, args ...any) {
 	k.Helper()
-	k.Fatalf("%s\nrule %q: %s", fmt.Sprintf(format, args...), k.rule.name, k.rule.explanation)
+	k.Fatalf("%s%s", fmt.Sprintf(format, args...), reason(k.rule.name, k.rule.explanation))
 }
+
+// reason is what a test says behind the failure of a rule; a Result has it apart.
+func reason(rule, explanation string) string { return fmt.Sprintf("\nrule %q: %s", rule, explanation) }
 
 func (k *kit) open() {
 	k.Helper()

@@ -115,6 +115,7 @@ func TestSCSIDebug(t *testing.T) {
 	guest.Judge(t, map[string]string{
 		"space over blocks":                 "backwards it counts the filemark that stopped it",
 		"a flush truncates nothing":         "it does",
+		"a walk at random by spacing":       "backwards it begins one object too early, and goes to before the load point",
 		"early warning, then end of medium": "the block that it says did not fit is there",
 	})
 }

@@ -29,6 +29,7 @@ type drive struct {
 	wide   bool // LOCATE(16) is there
 	lto    int  // its generation; 0: none, or not told
 	loaded bool
+	dirty  bool // something was written, and not yet flushed
 	closed atomic.Bool
 
 	reports   reports
@@ -290,7 +291,7 @@ func (d *drive) Load(ctx context.Context) error {
 	} else if c != nil && c.Key != scsi.IllegalRequest { // a drive without a robot need not know it
 		return c.Error(op)
 	}
-	d.loaded = true
+	d.loaded, d.dirty = true, false
 	return nil
 }
 
@@ -359,13 +360,14 @@ func (d *drive) Unload(ctx context.Context) error {
 		d.loaded = false
 		return err
 	}
-	if d.loaded {
+	if d.loaded && d.dirty {
 		_, err := d.WriteFilemarks(ctx, 0, false)
 		d.loaded = false // a buffer that cannot be written is told once; the next Unload releases the cartridge
 		if err != nil && outcome(err) != driver.OutcomeWriteProtected {
 			return err
 		}
 	}
+	d.loaded = false
 	if _, c, err := d.u.Do(ctx, op, scsi.PreventRemoval(false), nil, nil); err != nil {
 		return err
 	} else if c != nil && c.Key != scsi.IllegalRequest && c.Key != scsi.UnitAttention {

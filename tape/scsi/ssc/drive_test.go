@@ -367,8 +367,10 @@ func TestRemoval(t *testing.T) {
 	is.Equal(u.seen[len(u.seen)-1], "1e")
 	u.seen = nil
 	is.NoErr(d.Unload(t.Context()))
-	is.Equal(u.seen, []string{"00", "10", "1e", "1b"})
+	is.Equal(u.seen, []string{"00", "1e", "1b"}) // nothing was written: there are drives whose tape would end with a flush
 	is.NoErr(d.Load(t.Context()))
+	_, err = d.WriteBlock(t.Context(), make([]byte, 512))
+	is.NoErr(err)
 	u.give(0x10, answer{sense: sense(3, 0, 0x0c, 0, 0)})
 	u.seen = nil
 	is.Equal(outcomeOf(t, d.Unload(t.Context())), driver.OutcomeMedium) // it is not let go with an error untold

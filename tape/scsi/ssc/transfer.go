@@ -73,6 +73,7 @@ func (d *drive) again(ctx context.Context, op string, p []byte) (int, driver.Con
 // WriteBlock implements driver.Drive.
 func (d *drive) WriteBlock(ctx context.Context, p []byte) (driver.Condition, error) {
 	const op = "write block"
+	d.dirty = true
 	n, c, err := d.do(ctx, op, scsi.Write(len(p)), p, nil)
 	switch {
 	case err != nil:
@@ -103,11 +104,16 @@ func (d *drive) WriteFilemarks(ctx context.Context, n int, immediate bool) (driv
 	if n < 0 || n > scsi.MaxTransfer {
 		return 0, fail(op, driver.OutcomeIllegalRequest, "%d filemarks", n)
 	}
+	d.dirty = d.dirty || immediate && n > 0
 	_, c, err := d.do(ctx, op, scsi.WriteFilemarks(n, immediate), nil, nil)
-	if err != nil || c == nil {
-		return driver.NoCondition, err
+	var cond driver.Condition
+	if err == nil && c != nil {
+		cond, err = written(op, c)
 	}
-	return written(op, c)
+	if err == nil && !immediate {
+		d.dirty = false
+	}
+	return cond, err
 }
 
 // Rewind implements driver.Drive.

@@ -27,7 +27,7 @@ var Known = []string{
 	"of a block it keeps the first 4 bytes, and the length: Remember gives the others back",
 	"a block of less than 512 bytes is refused",
 	"WRITE FILEMARKS of none ends the data there",
-	"SPACE over blocks backwards counts the filemark that stopped it",
+	"SPACE backwards begins one object too early: it counts the filemark that stopped it, misses one that it stands behind, and may end before the load point",
 	"a block at the end of the medium is written, and reported as not",
 	"capacity is a number of objects, of any length",
 	"a cartridge cannot be write-protected, nor write-once",

@@ -60,7 +60,18 @@ func (p *process) logLine(log hclog.Logger, line []byte) {
 		p.last = clip(text, 256)
 	}
 	p.mu.Unlock()
-	log.Info(text)
+	level, rest := levelOf(text)
+	log.Log(level, rest)
+}
+
+// levelOf takes the level off a line that begins with one, like "[WARN] the lid is open", as many loggers write it.
+func levelOf(line string) (hclog.Level, string) {
+	if name, rest, ok := strings.Cut(strings.TrimPrefix(line, "["), "]"); ok && strings.HasPrefix(line, "[") {
+		if l := hclog.LevelFromString(name); l != hclog.NoLevel {
+			return l, strings.TrimSpace(rest)
+		}
+	}
+	return hclog.Info, line
 }
 
 // parseRecord reads a line of hclog's or slog's JSON.

@@ -280,7 +280,7 @@ func (c *Changer) wrap(op, volume string, err error) error {
 		w.Op, w.Volume = op, volume
 		return &w
 	}
-	e := &Error{Op: op, Drive: c.name, Volume: volume, Position: unknown, Verdict: VerdictOf(err), Err: err}
+	e := &Error{Op: op, Drive: c.name, Robot: true, Volume: volume, Position: unknown, Verdict: VerdictOf(err), Err: err}
 	for _, known := range []error{ErrNotFound, ErrDriveFull, ErrInOtherDrive, ErrNoSlot, ErrDuplicate} {
 		if errors.Is(err, known) && e.Verdict == (Verdict{}) {
 			e.Verdict = Verdict{Fault: FaultRequest, Do: MendRequest}

@@ -69,6 +69,7 @@ var outcomeErrors = map[driver.Outcome]error{
 type Error struct {
 	Op       string   // "write block"
 	Drive    string   // serial number of the drive or robot, or its product name
+	Robot    bool     // Drive names a robot
 	Volume   string   // label, as the tape or else the drive's bar code reader told it; "" unknown
 	Position Position // where the tape stood, as counted, before the operation
 	Verdict  Verdict
@@ -80,7 +81,10 @@ func (e *Error) Error() string {
 	if e.Volume != "" {
 		s = "volume " + e.Volume
 	}
-	if e.Drive != "" {
+	switch {
+	case e.Drive != "" && e.Robot:
+		s += ": robot " + e.Drive
+	case e.Drive != "":
 		s += ": drive " + e.Drive
 	}
 	if e.Position != unknown {

@@ -134,10 +134,36 @@ func (p *program) site() (string, error) {
 }
 
 func (p *program) options() *site.Options {
+	o := &hclog.LoggerOptions{Name: "enstore", Output: p.err, Level: hclog.Debug}
 	if !p.cmd.Verbose {
-		return nil
+		if !p.asksPersons() {
+			return nil
+		}
+		o.Level, o.DisableTime, o.Output = hclog.Warn, true, aboveProgress{p}
 	}
-	return &site.Options{Logger: hclog.New(&hclog.LoggerOptions{Name: "enstore", Output: p.err, Level: hclog.Debug})}
+	return &site.Options{Logger: hclog.New(o)}
+}
+
+// asksPersons tells whether somebody has to be told what to carry.
+func (p *program) asksPersons() bool {
+	c, _, err := p.siteFile()
+	if err != nil {
+		return false
+	}
+	for _, r := range c.Robots {
+		if isOperator(r.Plugin) {
+			return true
+		}
+	}
+	return false
+}
+
+// aboveProgress is standard error, above the line that shows progress.
+type aboveProgress struct{ p *program }
+
+func (w aboveProgress) Write(b []byte) (n int, err error) {
+	w.p.above(func() { n, err = w.p.err.Write(b) })
+	return n, err
 }
 
 // with runs work on the open site and closes it.

@@ -78,13 +78,27 @@ func TestOperator(t *testing.T) {
 	is.True(strings.Contains((<-moved).err, "was refused: it is loaded"))
 
 	// Nobody answers in time.
-	is.Equal((<-move("20ms", "1", "1000")).code, 5)
+	is.Equal((<-move("20ms", "1", "1000")).code, 1)
 	is.True(strings.Contains(good(t, "robot", "requests"), "withdrawn"))
 	bad(t, 8, []string{"put the cartridge back into drive left", "done --late"}, "robot", "done", "3")
 	good(t, "robot", "done", "--late", "3", "--robot", "shelf")
 	is.True(strings.Contains(good(t, with(flags("1h"), "robot", "show")...), "1000     slot     VO0001\n"))
 	bad(t, 2, []string{"robot-file"}, "robot", "requests", "--robot", "robot0")
 	bad(t, 2, []string{"no robot bench"}, "robot", "requests", "--robot", "bench")
+
+	// Whoever waits is told what for.
+	waiting := make(chan result, 1)
+	go func() { waiting <- command(t, "robot", "move", "--robot", "shelf", "1000", "1") }()
+	id := ""
+	for id == "" {
+		for _, r := range asked(t, 1) {
+			if r["state"] == "open" {
+				id = fmt.Sprint(r["id"])
+			}
+		}
+	}
+	good(t, "robot", "done", id)
+	is.True(strings.Contains((<-waiting).err, "carry VO0001 from slot 1000 to drive left; answer with: enstore robot done "+id))
 
 	// A person cannot be told to look anew.
 	is.True(strings.HasPrefix(good(t, "robot", "inventory", "--robot", "shelf"), "this robot cannot be told to look anew; what it says:\nADDRESS"))

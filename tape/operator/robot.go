@@ -44,7 +44,7 @@ const (
 //	notify   a command that is run with each request, for mail or a pager; it may hold {id}, {volume}, {from}, {to} and {text}, which says it all, and gets the
 //	         request as JSON on standard input. It is given a minute, and if it fails the line on standard error says so; the request stands
 //
-// Each request is a line on standard error, too. It fails with OutcomeConfig and the setting's name, or with OutcomeHeld while the robot is open elsewhere.
+// Each request is a line on standard error, too, at level WARN for the log of a plugin's host. It fails with OutcomeConfig and the setting's name, or with OutcomeHeld while the robot is open elsewhere.
 func OpenChanger(ctx context.Context, c driver.Config) (driver.Changer, error) {
 	return open(ctx, disk.OS(), c, os.Stderr)
 }
@@ -333,7 +333,7 @@ func (r *robot) withdraw(op string, q Request, why string) error {
 func (r *robot) say(format string, args ...any) {
 	r.saying.Lock()
 	defer r.saying.Unlock()
-	fmt.Fprintf(r.log, "operator: "+format+"\n", args...)
+	fmt.Fprintf(r.log, "[WARN] operator: "+format+"\n", args...)
 }
 
 // tell has the command notify tell people of a request.

@@ -181,8 +181,8 @@ func TestAPersonCarries(t *testing.T) {
 		r.is.Equal(o, driver.OutcomeAborted)
 		r.is.True(strings.HasSuffix(text, "was refused: the drive? holds it"))
 		r.is.Equal(r.at("VO0002"), DriveAddress(0))
-		r.is.Equal(r.log.String(), "operator: request 1: carry VO0002 from slot 1001 to drive left; answer with: enstore robot done 1\n"+
-			"operator: request 2: carry VO0002 from drive left to slot 1003; answer with: enstore robot done 2\n")
+		r.is.Equal(r.log.String(), "[WARN] operator: request 1: carry VO0002 from slot 1001 to drive left; answer with: enstore robot done 1\n"+
+			"[WARN] operator: request 2: carry VO0002 from drive left to slot 1003; answer with: enstore robot done 2\n")
 		r.is.NoErr(r.c.Close())
 	})
 }

@@ -129,7 +129,8 @@ var _ io.Writer = printed{}
 func (w printed) Write(b []byte) (int, error) {
 	for line := range strings.Lines(string(b)) {
 		if text := printable(line); text != "" {
-			w.p.log.Info(text, "pid", w.p.pid())
+			level, rest := levelOf(text)
+			w.p.log.Log(level, rest, "pid", w.p.pid())
 		}
 	}
 	return len(b), nil

@@ -22,7 +22,7 @@ type robotInventoryCmd struct {
 
 // Help is the example of --help.
 func (robotInventoryCmd) Help() string {
-	return "Has a robot look at all its places anew, which may take many minutes, and prints what is now elsewhere than the\nrobot said before. Of a robot that cannot be told to look the list is printed as it is:\nrobot-scsi can be told, and robot-command if its settings have a command audit. A site that is at work holds its robot: this is for one that is not.\n\nExample:\n  enstore robot inventory\n  enstore robot inventory --plugin robot-scsi --config '{\"portal\": \"192.0.2.7:3260\", \"target\": \"iqn.2026-01.example:lib\", \"lun\": 3}'"
+	return "Has a robot look at all its places anew, which may take many minutes, and prints what is now elsewhere than the\nrobot said before. Of a robot that cannot be told to look the list is printed as it is:\nrobot-scsi can be told, and robot-command if its settings have a command audit. A site that is at work holds its\nrobot: this is for one that is not.\n\nExample:\n  enstore robot inventory\n  enstore robot inventory --plugin robot-scsi --config '{\"portal\": \"192.0.2.7:3260\", \"target\": \"iqn.2026-01.example:lib\", \"lun\": 3}'"
 }
 
 // Run looks anew.

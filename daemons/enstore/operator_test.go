@@ -98,7 +98,8 @@ func TestOperator(t *testing.T) {
 		}
 	}
 	good(t, "robot", "done", id)
-	is.True(strings.Contains((<-waiting).err, "carry VO0001 from slot 1000 to drive left; answer with: enstore robot done "+id))
+	said := (<-waiting).err
+	is.True(strings.Contains(said, "carry VO0001 from slot 1000 to drive left; answer with: enstore robot done "+id))
 
 	// A person cannot be told to look anew.
 	is.True(strings.HasPrefix(good(t, "robot", "inventory", "--robot", "shelf"), "this robot cannot be told to look anew; what it says:\nADDRESS"))

@@ -18,7 +18,7 @@ import (
 )
 
 func TestRobotCommandKeepsTheContract(t *testing.T) {
-	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+	found := drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
 		r := commandtest.New(t, 2, 4, "VO0001L8", "VO0002L8", "VO0003L8")
 		h := newHost(t, quickOptions(t))
 		return &drivertest.Robot{
@@ -26,6 +26,7 @@ func TestRobotCommandKeepsTheContract(t *testing.T) {
 			Hold: r.Hold, Release: r.Release,
 		}
 	})
+	drivertest.Judge(t, "../tape/testdata/targets/robot-command.json", drivertest.Target{Name: "command, plugin robot-command", Kind: "robot"}, found, nil)
 }
 
 // shelf is the table of an operator.
@@ -63,7 +64,7 @@ func person(t testing.TB, dir string) {
 }
 
 func TestRobotOperatorKeepsTheContract(t *testing.T) {
-	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+	found := drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
 		dir := t.TempDir()
 		h := newHost(t, quickOptions(t))
 		person(t, dir)
@@ -72,6 +73,7 @@ func TestRobotOperatorKeepsTheContract(t *testing.T) {
 			Exclusive: true,
 		}
 	})
+	drivertest.Judge(t, "../tape/testdata/targets/robot-operator.json", drivertest.Target{Name: "operator, plugin robot-operator", Kind: "robot"}, found, nil)
 }
 
 // A request outlives the plugin that made it: the next one waits for its answer.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -318,7 +319,14 @@ func (s *Site) openRobots(ctx context.Context) error {
 			if err != nil {
 				return nil, fmt.Errorf("robot.%s: %w", name, err)
 			}
-			return tape.NewChanger(ctx, raw, &tape.ChangerOptions{Name: name})
+			c, err := tape.NewChanger(ctx, raw, &tape.ChangerOptions{Name: name})
+			if err != nil {
+				return nil, errors.Join(err, raw.Close())
+			}
+			if err := s.cfg.checkBays(ctx, name, c); err != nil {
+				return nil, errors.Join(err, c.Close())
+			}
+			return c, nil
 		}
 		r := changer.New(open, &changer.Options{Step: s.step})
 		s.robots[name] = r
@@ -326,6 +334,27 @@ func (s *Site) openRobots(ctx context.Context) error {
 		first.Go(func() error { return s.started("robot "+name, r.Open(ctx)) })
 	}
 	return first.Wait()
+}
+
+// checkBays finds the drives of the site file that a robot does not have. A robot that cannot be asked now is asked when it moves.
+func (c *Config) checkBays(ctx context.Context, robot string, r *tape.Changer) error {
+	es, err := r.Inventory(ctx)
+	if err != nil {
+		return nil
+	}
+	var has []int
+	for _, e := range es {
+		if e.Kind == driver.DriveBay {
+			has = append(has, e.Drive)
+		}
+	}
+	for _, name := range c.driveNames() {
+		if d := c.Drives[name]; d.Robot == robot && !slices.Contains(has, d.Number) {
+			text := fmt.Sprintf("drive.%s.number is %d: robot %s has the drives %v", name, d.Number, robot, has)
+			return &driver.Error{Op: "open", Outcome: driver.OutcomeConfig, Sense: driver.Sense{Info: driver.Unknown}, Text: text}
+		}
+	}
+	return nil
 }
 
 // started sorts the errors of a device's first start: one that only another configuration cures is

@@ -46,7 +46,8 @@ var memory = plugins.Plugin{
 		}
 		lib := memtape.New(memtape.Options{Window: m.Window})
 		if !m.Scratch.None {
-			o := memtape.VolumeOptions{Capacity: m.Scratch.Capacity, WORM: m.Scratch.WORM, WriteProtect: m.Scratch.WriteProtect}
+			o := memtape.VolumeOptions{Capacity: m.Scratch.Capacity, EarlyWarning: m.Scratch.Capacity / 4, // more than the blocks on their way
+				WORM: m.Scratch.WORM, WriteProtect: m.Scratch.WriteProtect}
 			if _, err := lib.AddVolume("TST001", o); err != nil {
 				return nil, err
 			}
@@ -107,7 +108,23 @@ func fileRig(host plugins.HostOptions) drivertest.Harness {
 }
 
 func TestFileDriveThroughTheRing(t *testing.T) {
-	drivertest.TestDrive(t, fileRig(plugins.HostOptions{}))
+	found := drivertest.TestDrive(t, fileRig(plugins.HostOptions{}))
+	drivertest.Judge(t, "../../tape/testdata/targets/drive-file.json", drivertest.Target{Name: "filetape, plugin drive-file", Kind: "drive"}, found, nil)
+}
+
+// A cartridge that ends with its process does not keep the rules about what comes after Close.
+func TestMemoryDriveKit(t *testing.T) {
+	const gone = "its cartridge ends with its process"
+	var found []drivertest.Result
+	err := drivertest.CheckDrive(t.Context(), func(t testing.TB, s drivertest.Scratch) *drivertest.Rig {
+		open := plugintest.OpenDrive(t, "memory")
+		return &drivertest.Rig{Open: func() (driver.Drive, error) { return open(t.Context(), config(t, memoryConfig{Scratch: s})) }}
+	}, func(r drivertest.Result) { found = append(found, r) })
+	is.New(t).NoErr(err)
+	drivertest.Judge(t, "../../tape/testdata/targets/memory.json", drivertest.Target{Name: "memtape, as a plugin", Kind: "drive"}, found, map[string]string{
+		"one user at a time": gone, "flushed data outlives Close": gone, "what was not flushed is lost from its end": gone,
+		"close is for good": gone, "positions are the volume's": gone, "close in the middle of a call": gone,
+	})
 }
 
 func TestFileDriveThroughTheStream(t *testing.T) {
@@ -142,9 +159,8 @@ func TestFileRobot(t *testing.T) {
 	})
 }
 
-// TestMemoryDrive tries a drive with a buffer of its own, whose late errors come through a window that
-// is late itself. Its cartridge ends with its process, so the rules that open a drive again are
-// left out.
+// A drive with a buffer of its own, whose late errors come through a window that
+// is late itself.
 func TestMemoryDrive(t *testing.T) {
 	for _, window := range []int{0, 4} {
 		t.Run("window "+string(rune('0'+window)), func(t *testing.T) {

@@ -73,6 +73,24 @@ func check(ctx context.Context, name, explanation string, report func(Result), t
 	return nil
 }
 
+// subtest runs a rule as a test of its own.
+func subtest(t *testing.T, name, explanation string, try func(testing.TB) string) Result {
+	t.Helper()
+	began := time.Now()
+	res := Result{Rule: name, Explanation: explanation, Verdict: Kept}
+	ok := t.Run(name, func(t *testing.T) {
+		if res.Text = try(t); res.Text != "" {
+			res.Verdict = NotTried
+			t.Skip("not tried: " + res.Text)
+		}
+	})
+	if !ok {
+		res.Verdict = Broken
+	}
+	res.Took = time.Since(began)
+	return res
+}
+
 // trial is a testing.TB outside of a test. What it does not have, like Setenv, panics, and that breaks the rule.
 type trial struct {
 	testing.TB      // nil

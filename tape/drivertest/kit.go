@@ -75,21 +75,13 @@ type rule struct {
 // own limits in Capabilities.
 const patience = 15 * time.Minute
 
-// TestDrive runs every rule of driver.Drive as a subtest.
-func TestDrive(t *testing.T, h Harness) {
+// TestDrive runs every rule of driver.Drive as a subtest, and tells what became of each.
+func TestDrive(t *testing.T, h Harness) (results []Result) {
 	t.Helper()
-	var skipped []string
 	for _, r := range driveRules() {
-		t.Run(r.name, func(t *testing.T) {
-			if why := r.try(t, h); why != "" {
-				skipped = append(skipped, r.name+": "+why)
-				t.Skip("not tried: " + why)
-			}
-		})
+		results = append(results, subtest(t, r.name, r.explanation, func(t testing.TB) string { return r.try(t, h) }))
 	}
-	if len(skipped) > 0 {
-		t.Logf("rules not tried:\n\t%s", strings.Join(skipped, "\n\t"))
-	}
+	return results
 }
 
 // try runs one rule and returns why it could not be tried.

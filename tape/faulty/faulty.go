@@ -1,22 +1,26 @@
 // Package faulty makes a tape drive or robot fail on purpose.
 //
 // [Drive] and [Changer] wrap a driver and apply a list of [Rule] to its calls: the n-th
-// call of an [Op] fails with an outcome and sense data, before or after it took effect,
-// hangs until its context ends or is released, or hands over a block with a bit turned. Everything
-// else goes to the driver beneath.
+// call of an [Op], or one that a predicate picks, as by its volume or block, fails with an outcome and sense data, before or after it took effect,
+// comes late, hangs until its context ends or is released, is done twice, hands over a block with a bit turned, is reported good and never
+// done, or is the last before the power fails. Everything else goes to the driver beneath.
 //
 //	dev := faulty.Drive(memtapeDrive,
 //		faulty.Rule{Op: faulty.WriteBlock, Nth: 3, Outcome: driver.OutcomeMedium},
 //		faulty.Rule{Op: faulty.Position, Outcome: driver.OutcomeGone, From: 10},
+//		faulty.Rule{Op: faulty.WriteBlock, When: func(c faulty.Call) bool { return c.Volume == "VO0007" && c.Block >= 4 }, Lost: true},
 //	)
 //
 // Rules may be added while the drive is in use ([Device.Add]) and calls are counted
-// ([Device.Calls]). The package invents no timing and no randomness: what it does is in the rules.
+// ([Device.Calls]). The package invents no timing and no randomness: what it does is in the rules. It knows of writes that it lost only as long as the tape
+// does not move: then the truth comes out, as with a drive whose buffer was lost.
 package faulty
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/enstore-go/sdk/tape/driver"
 )
@@ -52,7 +56,10 @@ type Rule struct {
 	// from when the rule was added. 0 means every call, from number From on.
 	Nth, From int
 
-	// Outcome is how the call fails; OutcomeNone for Hang, Corrupt and Shift alone.
+	// When picks the calls that the rule is about; nil: all of Op. Only those are counted. It must not use the device.
+	When func(Call) bool
+
+	// Outcome is how the call fails; OutcomeNone for the others alone.
 	Outcome driver.Outcome
 	Sense   driver.Sense
 	// Done has the driver carry out the call before it fails: the answer is lost, not the
@@ -67,6 +74,25 @@ type Rule struct {
 	Corrupt bool
 	// Shift is added to the block number that Position reports.
 	Shift int64
+	// Delay is how long the call waits before it is carried out. If its context ends meanwhile it is not.
+	Delay time.Duration
+	// Twice has the driver carry out the call a second time, and gives the answer to that.
+	Twice bool
+	// Lost has a write reported good and not carried out. Until the tape moves, positions are as if it had been.
+	Lost bool
+	// Die is a power failure: the call is not carried out, and it and all that follow fail with OutcomeGone. What the driver beneath had not
+	// flushed is lost when it is closed.
+	Die bool
+}
+
+// Call is what a predicate is told of a call.
+type Call struct {
+	Op     Op
+	Volume string // that was loaded last, as the drive's status named it; "" not known
+	Block  int64  // where the tape stands, as the drive beneath says; or driver.Unknown
+	N      int64  // what is asked for: bytes of a block, number of filemarks, objects to space over, block to locate
+	From   int    // of a move
+	To     int
 }
 
 // armed is a rule with the calls it has seen.
@@ -81,6 +107,7 @@ type Device struct {
 	rules   []*armed
 	calls   map[Op]int
 	release chan struct{}
+	dead    bool
 }
 
 func newDevice(rules []Rule) *Device {
@@ -120,12 +147,22 @@ func (d *Device) Release() {
 	d.release = make(chan struct{})
 }
 
+// picky tells whether a rule wants to know more of a call than its operation.
+func (d *Device) picky() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.rules, func(r *armed) bool { return r.When != nil })
+}
+
 // match counts a call, which has one or two names, and returns its rule.
-func (d *Device) match(names ...Op) (Rule, <-chan struct{}) {
+func (d *Device) match(c Call, names ...Op) (Rule, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, n := range names {
 		d.calls[n]++
+	}
+	if d.dead && names[0] != Close {
+		return Rule{Die: true}, d.release
 	}
 	var found Rule
 	hit := false
@@ -134,7 +171,7 @@ func (d *Device) match(names ...Op) (Rule, <-chan struct{}) {
 		for _, n := range names {
 			fits = fits || r.Op == n
 		}
-		if !fits {
+		if !fits || r.When != nil && !r.When(c) {
 			continue
 		}
 		r.seen++
@@ -142,12 +179,28 @@ func (d *Device) match(names ...Op) (Rule, <-chan struct{}) {
 			found, hit = r.Rule, true
 		}
 	}
+	d.dead = d.dead || found.Die
 	return found, d.release
 }
 
 // apply runs a call under its rule.
 func apply(ctx context.Context, r Rule, release <-chan struct{}, op Op, f func() error) error {
+	if r.Die {
+		return &driver.Error{Op: string(op), Outcome: driver.OutcomeGone, Sense: driver.Sense{Info: driver.Unknown}, Text: "injected power failure"}
+	}
+	if r.Delay > 0 {
+		late := time.NewTimer(r.Delay)
+		defer late.Stop()
+		select {
+		case <-late.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	var err error
+	if r.Twice {
+		_ = f()
+	}
 	if r.Done || r.Outcome == driver.OutcomeNone && !r.Hang {
 		if err = f(); err != nil {
 			return err

@@ -150,3 +150,116 @@ func TestHang(t *testing.T) {
 		is.NoErr(d.Rewind(t.Context()))
 	})
 }
+
+func TestPredicates(t *testing.T) {
+	is := is.New(t)
+	var seen []faulty.Call
+	d := loaded(t,
+		faulty.Rule{Op: faulty.WriteBlock, When: func(c faulty.Call) bool { seen = append(seen, c); return c.Volume == "TST001" && c.Block == 2 }, Nth: 1, Outcome: driver.OutcomeMedium},
+		faulty.Rule{Op: faulty.Locate, When: func(c faulty.Call) bool { return c.N == 7 }, Outcome: driver.OutcomeHardware},
+		faulty.Rule{Op: faulty.Space, When: func(c faulty.Call) bool { return c.Volume == "TST002" }, Outcome: driver.OutcomeHardware},
+	)
+	var got []driver.Outcome
+	for range 4 {
+		_, err := d.WriteBlock(t.Context(), []byte("xyz"))
+		got = append(got, outcome(err))
+	}
+	is.Equal(got, []driver.Outcome{0, 0, driver.OutcomeMedium, 0}) // once
+	is.Equal(seen[1], faulty.Call{Op: faulty.WriteBlock, Volume: "TST001", Block: 1, N: 3})
+	is.NoErr(d.Locate(t.Context(), 1))
+	is.Equal(outcome(d.Locate(t.Context(), 7)), driver.OutcomeHardware)
+	_, _, err := d.Space(t.Context(), driver.SpaceBlocks, 1)
+	is.NoErr(err) // of another volume
+
+	lib := memtape.New(memtape.Options{})
+	for _, v := range []string{"TST001", "TST002"} {
+		_, err := lib.AddVolume(v, memtape.VolumeOptions{})
+		is.NoErr(err)
+	}
+	r, err := lib.OpenChanger()
+	is.NoErr(err)
+	robot := faulty.Changer(r, faulty.Rule{Op: faulty.Move, When: func(c faulty.Call) bool { return c.From == memtape.FirstSlot+1 }, Outcome: driver.OutcomeHardware})
+	is.Equal(outcome(robot.Move(t.Context(), memtape.FirstSlot+1, 1)), driver.OutcomeHardware)
+	is.NoErr(robot.Move(t.Context(), memtape.FirstSlot, 1))
+}
+
+// What was lost looks as if it were there, until the tape moves.
+func TestLostTail(t *testing.T) {
+	is := is.New(t)
+	d := loaded(t, faulty.Rule{Op: faulty.WriteBlock, From: 2, Lost: true}, faulty.Rule{Op: faulty.WriteFilemarks, Lost: true})
+	for range 3 {
+		_, err := d.WriteBlock(t.Context(), []byte("x"))
+		is.NoErr(err)
+	}
+	_, err := d.WriteFilemarks(t.Context(), 2, false)
+	is.NoErr(err)
+	p, err := d.Position(t.Context())
+	is.NoErr(err)
+	is.Equal(p.Block, int64(5))
+	is.Equal(p.File, int64(2))
+	_, _, err = d.Space(t.Context(), driver.SpaceEndOfData, 0)
+	is.NoErr(err)
+	p, err = d.Position(t.Context())
+	is.NoErr(err)
+	is.Equal(p.Block, int64(1))
+	is.Equal(p.File, int64(0))
+}
+
+// A power failure takes the drive, and what it had not flushed.
+func TestPowerFailure(t *testing.T) {
+	is := is.New(t)
+	lib := memtape.New(memtape.Options{Window: 10})
+	_, err := lib.AddVolume("TST001", memtape.VolumeOptions{})
+	is.NoErr(err)
+	is.NoErr(lib.Insert("TST001", 0))
+	raw, err := lib.OpenDrive(0)
+	is.NoErr(err)
+	d := faulty.Drive(raw, faulty.Rule{Op: faulty.WriteBlock, Nth: 4, Die: true})
+	is.NoErr(d.Load(t.Context()))
+	write := func() driver.Outcome {
+		_, err := d.WriteBlock(t.Context(), []byte("x"))
+		return outcome(err)
+	}
+	is.Equal(write(), driver.OutcomeNone)
+	_, err = d.WriteFilemarks(t.Context(), 0, false)
+	is.NoErr(err)
+	is.Equal([]driver.Outcome{write(), write(), write(), write()}, []driver.Outcome{0, 0, driver.OutcomeGone, driver.OutcomeGone})
+	_, err = d.Position(t.Context())
+	is.Equal(outcome(err), driver.OutcomeGone)
+	is.Equal(outcome(d.Load(t.Context())), driver.OutcomeGone)
+	is.NoErr(d.Close())
+	raw, err = lib.OpenDrive(0)
+	is.NoErr(err)
+	is.NoErr(raw.Load(t.Context()))
+	_, _, err = raw.Space(t.Context(), driver.SpaceEndOfData, 0)
+	is.NoErr(err)
+	p, err := raw.Position(t.Context())
+	is.NoErr(err)
+	is.Equal(p.Block, int64(1)) // what was flushed
+}
+
+// A robot may answer late, or move twice.
+func TestLateAndTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		lib := memtape.New(memtape.Options{})
+		_, err := lib.AddVolume("TST001", memtape.VolumeOptions{})
+		is.NoErr(err)
+		r, err := lib.OpenChanger()
+		is.NoErr(err)
+		robot := faulty.Changer(r,
+			faulty.Rule{Op: faulty.Move, Nth: 1, Delay: time.Hour}, faulty.Rule{Op: faulty.Move, Nth: 2, Delay: time.Hour}, faulty.Rule{Op: faulty.Move, Nth: 3, Twice: true})
+		began := time.Now()
+		is.NoErr(robot.Move(t.Context(), memtape.FirstSlot, 1))
+		is.True(time.Since(began) >= time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		is.True(errors.Is(robot.Move(ctx, 1, memtape.FirstSlot), context.DeadlineExceeded)) // and it has not moved
+		is.Equal(outcome(robot.Move(t.Context(), 1, memtape.FirstSlot)), driver.OutcomeNoMedium)
+		all, err := robot.Inventory(t.Context())
+		is.NoErr(err)
+		for _, e := range all {
+			is.Equal(e.Full, e.Address == memtape.FirstSlot) // the first of the two was good
+		}
+	})
+}

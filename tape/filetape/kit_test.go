@@ -36,7 +36,7 @@ func TestDriveKit(t *testing.T) {
 		"direct": {}, "buffered": {"direct": false}, "unsynced": {"sync": false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			drivertest.TestDrive(t, func(t testing.TB, s drivertest.Scratch) *drivertest.Rig {
+			found := drivertest.TestDrive(t, func(t testing.TB, s drivertest.Scratch) *drivertest.Rig {
 				dir := t.TempDir()
 				scratchLibrary(t, disk.OS(), dir, s)
 				table := map[string]any{"dir": dir, "sync": table["sync"], "direct": table["direct"]}
@@ -48,6 +48,9 @@ func TestDriveKit(t *testing.T) {
 					return OpenDrive(t.Context(), c)
 				}}
 			})
+			if name == "direct" {
+				drivertest.Judge(t, "../testdata/targets/filetape.json", drivertest.Target{Name: "filetape", Kind: "drive"}, found, nil)
+			}
 		})
 	}
 	t.Run("forgetful", func(t *testing.T) {
@@ -65,7 +68,7 @@ func TestDriveKit(t *testing.T) {
 }
 
 func TestChangerKit(t *testing.T) {
-	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+	found := drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
 		dir, fsys := t.TempDir(), disk.OS()
 		if err := Create(fsys, dir, Options{Drives: 2, Slots: 4}); err != nil {
 			t.Fatal(err)
@@ -96,6 +99,7 @@ func TestChangerKit(t *testing.T) {
 			Exclusive: true,
 		}
 	})
+	drivertest.Judge(t, "../testdata/targets/filetape-robot.json", drivertest.Target{Name: "filetape", Kind: "robot"}, found, nil)
 }
 
 func BenchmarkDrive(b *testing.B) {

@@ -107,8 +107,8 @@ func TestInsideStuckDrive(t *testing.T) {
 
 // TestSCSIDebug runs the kit on the kernel's emulated drive, and the other tests that need it.
 func TestSCSIDebug(t *testing.T) {
-	guest.Judge(t, map[string]string{
-		"a flush truncates nothing":   "it does",
+	guest.Judge(t, "../testdata/targets/st.json", drivertest.Target{Name: "scsi_debug, through st", Kind: "drive"}, map[string]string{
+		"a flush truncates nothing":   "WRITE FILEMARKS of none ends the data where the tape stands",
 		"a walk at random by spacing": "backwards it begins one object too early",
 	})
 }

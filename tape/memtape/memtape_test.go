@@ -34,12 +34,17 @@ func TestDrive(t *testing.T) {
 		"limits":       {MinBlock: 64, MaxBlock: 256 << 10},
 		"one length":   {MinBlock: 32768, MaxBlock: 32768},
 	} {
-		t.Run(name, func(t *testing.T) { drivertest.TestDrive(t, harness(o)) })
+		t.Run(name, func(t *testing.T) {
+			found := drivertest.TestDrive(t, harness(o))
+			if name == "plain" {
+				drivertest.Judge(t, "../testdata/targets/memtape.json", drivertest.Target{Name: "memtape", Kind: "drive"}, found, nil)
+			}
+		})
 	}
 }
 
 func TestChanger(t *testing.T) {
-	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+	found := drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
 		lib := memtape.New(memtape.Options{Drives: 2, Slots: 4})
 		lib.AddVolume("TST001", memtape.VolumeOptions{})
 		lib.AddVolume("TST002", memtape.VolumeOptions{})
@@ -51,6 +56,7 @@ func TestChanger(t *testing.T) {
 			Exclusive: true,
 		}
 	})
+	drivertest.Judge(t, "../testdata/targets/memtape-robot.json", drivertest.Target{Name: "memtape", Kind: "robot"}, found, nil)
 }
 
 func BenchmarkDrive(b *testing.B) { drivertest.RunBenchmarks(b, harness(memtape.Options{})) }

@@ -112,9 +112,9 @@ func TestInsideStuckDrive(t *testing.T) {
 
 // TestSCSIDebug runs the kit on the kernel's emulated drive, and the other tests that need it.
 func TestSCSIDebug(t *testing.T) {
-	guest.Judge(t, map[string]string{
+	guest.Judge(t, "../../testdata/targets/sg.json", drivertest.Target{Name: "scsi_debug, through sg", Kind: "drive"}, map[string]string{
 		"space over blocks":                 "backwards it counts the filemark that stopped it",
-		"a flush truncates nothing":         "it does",
+		"a flush truncates nothing":         "WRITE FILEMARKS of none ends the data where the tape stands",
 		"a walk at random by spacing":       "backwards it begins one object too early, and goes to before the load point",
 		"early warning, then end of medium": "the block that it says did not fit is there",
 	})

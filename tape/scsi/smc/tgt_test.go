@@ -23,7 +23,7 @@ func dial(t testing.TB, lib *scsitest.TGT, lun int) scsi.Transport {
 
 // The robot of tgt keeps every rule.
 func TestTGT(t *testing.T) {
-	drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
+	found := drivertest.TestChanger(t, func(t testing.TB) *drivertest.Robot {
 		lib := scsitest.Start(t, scsitest.Options{Drives: 2, Slots: 5})
 		drives := make([]driver.Drive, len(lib.Drives))
 		for i, lun := range lib.Drives {
@@ -44,6 +44,7 @@ func TestTGT(t *testing.T) {
 			Release: func(n int) error { return drives[n].Unload(t.Context()) },
 		}
 	})
+	drivertest.Judge(t, "../../testdata/targets/tgt-robot.json", drivertest.Target{Name: "tgt 1.0.85, over iSCSI", Kind: "robot"}, found, nil)
 }
 
 // The robot of tgt knows its drives by their serial numbers, and looks anew when told.

@@ -57,16 +57,10 @@ var known = map[string]string{
 }
 
 func TestTGT(t *testing.T) {
-	is := is.New(t)
+	var found []drivertest.Result
 	err := drivertest.CheckDrive(t.Context(), func(tb testing.TB, s drivertest.Scratch) *drivertest.Rig { return rig(tb, s) }, func(r drivertest.Result) {
-		why, expected := known[r.Rule]
-		switch {
-		case r.Verdict == drivertest.Broken && !expected:
-			t.Errorf("%s: %s", r.Rule, r.Text)
-		case r.Verdict == drivertest.Kept && expected:
-			t.Errorf("%s is kept, and was believed to be broken: %s", r.Rule, why)
-		}
-		t.Logf("%-9s %-45s %s", r.Verdict, r.Rule, why)
+		found = append(found, r)
 	})
-	is.NoErr(err)
+	is.New(t).NoErr(err)
+	drivertest.Judge(t, "../../testdata/targets/tgt.json", drivertest.Target{Name: "tgt 1.0.85, over iSCSI", Kind: "drive"}, found, known)
 }

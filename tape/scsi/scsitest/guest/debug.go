@@ -148,38 +148,30 @@ func only(t testing.TB) {
 }
 
 // Judge runs in a machine the tests of the package in this directory that are for it. Of what Check tells, known are the rules that the drive cannot
-// keep, with the fault that each is broken by.
-func Judge(t *testing.T, known map[string]string) {
+// keep, with the fault that each is broken by; the rest is as of drivertest.Judge.
+func Judge(t *testing.T, file string, target drivertest.Target, known map[string]string) {
 	m := New(t)
 	m.Build(".")
-	var rules int
+	var found []drivertest.Result
 	var passed bool
 	m.Boot(func(line string) bool {
 		text, ok := strings.CutPrefix(line, resultMark)
-		var r drivertest.Result
-		switch {
-		case !ok:
+		if !ok {
 			passed = passed || line == "PASS"
 			t.Log(line)
 			return line != "PASS" && line != "FAIL" // a process with a command that is stuck does not end
-		case json.Unmarshal([]byte(text), &r) != nil:
-			t.Errorf("no result: %s", line)
-			return true
 		}
-		rules++
-		why, expected := known[r.Rule]
-		switch {
-		case r.Verdict == drivertest.Broken && !expected:
-			t.Errorf("%s: %s", r.Rule, r.Text)
-		case r.Verdict == drivertest.Kept && expected:
-			t.Errorf("%s is kept, and was believed to be broken: %s", r.Rule, why)
+		var r drivertest.Result
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Errorf("%v in %s", err, line)
 		}
-		t.Logf("%-9s %6.2fs %-45s %s", r.Verdict, r.Took.Seconds(), r.Rule, why)
+		found = append(found, r)
 		return true
 	}, inside+"=1")
-	if rules == 0 || !passed {
-		t.Fatalf("the tests in the guest told of %d rules, and passed: %v", rules, passed)
+	if len(found) == 0 || !passed {
+		t.Fatalf("the tests in the guest told of %d rules, and passed: %v", len(found), passed)
 	}
+	drivertest.Judge(t, file, target, found, known)
 }
 
 // Remember is a drive of scsi_debug that gives blocks whole: what was written with the same length and first 4 bytes, by whomever, in this

@@ -41,8 +41,10 @@
 //     contract, drivertest the kit, memtape and filetape the reference implementations, faulty
 //     injects faults, label is the codec of volume labels, order plans the recall of many files, disk the file layer
 //     under images, journal and spool on which crashes are tested. scsi has the codecs of commands and sense data, and the border to what carries
-//     them: iscsi carries them over TCP, ssc and smc are drive and robot over any carrier, and scsitest starts tgt as a
-//     judge for tests.
+//     them: iscsi carries them over TCP, sg to a device of the Linux kernel, reach opens the one that a plugin's settings mean; ssc and smc are
+//     drive and robot over any carrier, and discovery finds what there is. linuxst is a drive behind the kernel's own tape driver. command and operator are robots
+//     that SCSI does not drive: commands of the site's, and a person; internal/program runs the commands. scsitest starts tgt, and its guest a small Linux with drives of the
+//     kernel's, as judges for tests.
 //   - plugins: drives and robots as subprocesses: commands over gRPC, blocks through a ring of
 //     shared memory.
 //   - enstore: the client. wire holds messages, error kinds and the data protocol; library

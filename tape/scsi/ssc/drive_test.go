@@ -378,3 +378,28 @@ func TestRemoval(t *testing.T) {
 	is.NoErr(d.Unload(t.Context())) // it has been told
 	is.Equal(u.seen[2:], []string{"00", "1e", "1b"})
 }
+
+// narrow is a transport over a device of this machine, whose host adapter has a limit.
+type narrow struct {
+	*unit
+	longest int
+}
+
+func (n narrow) MaxTransfer() int { return n.longest }
+
+// What a host adapter cannot move is no block of the drive's; and such a device is open once.
+func TestHostAdapter(t *testing.T) {
+	is := is.New(t)
+	d, err := ssc.Open(t.Context(), narrow{&unit{answers: map[byte][]answer{}}, 100_000}, ssc.Options{})
+	is.NoErr(err)
+	_, c, err := d.Identify(t.Context())
+	is.NoErr(err)
+	is.Equal(c.MaxBlock, 100_000)
+	is.Equal(c.Exclusive, driver.ExclusiveOpen)
+	d, err = ssc.Open(t.Context(), &unit{answers: map[byte][]answer{}}, ssc.Options{})
+	is.NoErr(err)
+	_, c, err = d.Identify(t.Context())
+	is.NoErr(err)
+	is.Equal(c.MaxBlock, 1<<20)
+	is.Equal(c.Exclusive, driver.ExclusiveNone)
+}

@@ -89,7 +89,7 @@ func (c *Changer) Inventory(ctx context.Context) ([]driver.Element, error) {
 }
 
 // Mount brings a volume into a drive; if it is there already, that is success. What was not
-// possible is told as ErrNotFound (no such volume or drive in the robot), ErrDriveFull,
+// possible is told as ErrNotFound (no such volume in the robot), ErrNoDrive, ErrDriveFull,
 // ErrInOtherDrive, ErrHeld, ErrInHand, ErrDuplicate. After a move of unknown outcome
 // the inventory is read again, even if ctx has ended, and decides: nil means that the
 // volume is in the drive whatever became of the command.
@@ -141,6 +141,9 @@ func (c *Changer) Dismount(ctx context.Context, volume string, drive int) error 
 	if err != nil {
 		return c.wrap(op, volume, err)
 	}
+	if s.volume == nil && s.bay.Full && s.bay.Label == "" { // a robot that cannot read it in the drive
+		return c.takeOut(ctx, op, volume, s)
+	}
 	switch {
 	case s.volume == nil && s.bay.Full:
 		return c.wrap(op, volume, fmt.Errorf("%w: %q in drive %d", ErrDriveFull, s.bay.Label, drive))
@@ -155,16 +158,58 @@ func (c *Changer) Dismount(ctx context.Context, volume string, drive int) error 
 	case s.bay.Held:
 		return c.wrap(op, volume, failed(op, driver.OutcomeHeld, "the drive has it loaded"))
 	}
+	return c.takeOut(ctx, op, volume, s)
+}
+
+// takeOut brings what is in a drive's bay to a slot: the volume, or if its label is "" a cartridge whose label the robot does not know.
+func (c *Changer) takeOut(ctx context.Context, op, volume string, s survey) error {
+	switch {
+	case s.hand != nil:
+		return c.wrap(op, volume, inHand(s.hand))
+	case s.bay.Held:
+		return c.wrap(op, volume, failed(op, driver.OutcomeHeld, "the drive has it loaded"))
+	}
 	to := s.freeSlot(c.home[volume], volume, c.home)
 	if to < 0 {
 		return c.wrap(op, volume, ErrNoSlot)
 	}
 	gone := func(s survey) bool { return s.volume != nil && s.volume.Kind != driver.DriveBay && s.hand == nil }
-	if err := c.move(ctx, s.bay.Address, to, volume, gone, drive); err != nil {
+	if s.bay.Label == "" {
+		gone = func(s survey) bool { return !s.bay.Full && s.hand == nil }
+	}
+	if err := c.move(ctx, s.bay.Address, to, volume, gone, s.bay.Drive); err != nil {
 		return c.wrap(op, volume, err)
 	}
 	delete(c.home, volume)
 	return nil
+}
+
+// Empty takes out of a drive whatever cartridge is there, also one whose label the robot does not know, and brings it to a slot. An empty drive is
+// success. Its errors are those of Dismount.
+func (c *Changer) Empty(ctx context.Context, drive int) error {
+	const op = "dismount"
+	leave, err := c.enter(ctx)
+	if err != nil {
+		return c.wrap(op, "", err)
+	}
+	defer leave()
+	s, err := c.survey(ctx, "", drive)
+	if err != nil {
+		return c.wrap(op, "", err)
+	}
+	if !s.bay.Full {
+		return nil
+	}
+	label := s.bay.Label
+	if label != "" {
+		if s, err = c.survey(ctx, label, drive); err != nil {
+			return c.wrap(op, label, err)
+		}
+		if !s.bay.Full || s.bay.Label != label {
+			return c.wrap(op, label, fmt.Errorf("%w: it is not in drive %d any more", ErrNotFound, drive))
+		}
+	}
+	return c.takeOut(ctx, op, label, s)
 }
 
 func inHand(e *driver.Element) error {
@@ -188,10 +233,8 @@ type survey struct {
 	hand   *driver.Element // a hand that holds something
 }
 
+// survey looks; of no volume if its label is "".
 func (c *Changer) survey(ctx context.Context, volume string, drive int) (s survey, err error) {
-	if volume == "" {
-		return s, fmt.Errorf("%w: a volume without a label", ErrNotFound)
-	}
 	s.all, err = c.Inventory(ctx)
 	if err != nil {
 		return s, err
@@ -204,7 +247,7 @@ func (c *Changer) survey(ctx context.Context, volume string, drive int) (s surve
 		if e.Kind == driver.Transport && e.Full {
 			s.hand = e
 		}
-		if e.Full && e.Label == volume {
+		if e.Full && e.Label == volume && volume != "" {
 			if s.volume != nil {
 				return s, fmt.Errorf("%w: addresses %d and %d", ErrDuplicate, s.volume.Address, e.Address)
 			}
@@ -212,7 +255,7 @@ func (c *Changer) survey(ctx context.Context, volume string, drive int) (s surve
 		}
 	}
 	if s.bay == nil {
-		return s, fmt.Errorf("%w: drive %d", ErrNotFound, drive)
+		return s, fmt.Errorf("%w: drive %d", ErrNoDrive, drive)
 	}
 	return s, nil
 }
@@ -248,7 +291,7 @@ func (s survey) freeSlot(own int, volume string, home map[string]int) int {
 
 // move moves a volume, and after anything but a clear refusal looks where it is: there
 // tells whether it arrived.
-func (c *Changer) move(ctx context.Context, from, to int, volume string, there func(survey) bool, drive int) error {
+func (c *Changer) move(ctx context.Context, from, to int, volume string, there func(survey) bool, drive int) (failure error) {
 	_, began, err := call(ctx, c.port, "move", c.caps.Timeout, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, c.dev.Move(ctx, from, to)
 	})
@@ -260,6 +303,13 @@ func (c *Changer) move(ctx context.Context, from, to int, volume string, there f
 		return err
 	}
 	s, again := c.survey(context.WithoutCancel(ctx), volume, drive)
+	if again == nil {
+		defer func() {
+			if failure != nil {
+				failure = &looked{failure}
+			}
+		}()
+	}
 	switch {
 	case again != nil:
 		return fmt.Errorf("%w; and where the volume is now cannot be told: %w", err, again)
@@ -272,6 +322,11 @@ func (c *Changer) move(ctx context.Context, from, to int, volume string, there f
 	}
 	return fmt.Errorf("%w; the volume is at address %d", err, s.volume.Address)
 }
+
+// looked is the error of a move after which an inventory told where things are.
+type looked struct{ error }
+
+func (e *looked) Unwrap() error { return e.error }
 
 // wrap makes an *Error. The outermost of two is enough.
 func (c *Changer) wrap(op, volume string, err error) error {
@@ -286,5 +341,9 @@ func (c *Changer) wrap(op, volume string, err error) error {
 			e.Verdict = Verdict{Fault: FaultRequest, Do: MendRequest}
 		}
 	}
+	if errors.Is(err, ErrNoDrive) {
+		e.Verdict = Verdict{Fault: FaultDrive, Do: StopDrive}
+	}
+	_, e.Looked = errors.AsType[*looked](err)
 	return e
 }

@@ -57,7 +57,7 @@ func TestMountAndDismount(t *testing.T) {
 
 	is.True(errors.Is(c.Mount(t.Context(), "VO0009", 0), tape.ErrNotFound))
 	is.True(errors.Is(c.Mount(t.Context(), "", 0), tape.ErrNotFound))
-	is.True(errors.Is(c.Mount(t.Context(), "VO0001", 2), tape.ErrNotFound))
+	is.True(errors.Is(c.Mount(t.Context(), "VO0001", 2), tape.ErrNoDrive))
 	is.True(errors.Is(c.Mount(t.Context(), "VO0002", 0), tape.ErrInOtherDrive))
 	err := c.Mount(t.Context(), "VO0001", 1)
 	is.True(errors.Is(err, tape.ErrDriveFull))
@@ -211,4 +211,43 @@ func TestChangerIsClosed(t *testing.T) {
 	is.NoErr(c.Close())
 	is.NoErr(c.Close())
 	is.True(errors.Is(c.Mount(t.Context(), "VO0001", 0), tape.ErrClosed))
+}
+
+// blind is a robot that cannot read labels in drives.
+type blind struct{ driver.Changer }
+
+func (b blind) Inventory(ctx context.Context) ([]driver.Element, error) {
+	all, err := b.Changer.Inventory(ctx)
+	for i := range all {
+		if all[i].Kind == driver.DriveBay {
+			all[i].Label = ""
+		}
+	}
+	return all, err
+}
+
+// A cartridge whose label the robot does not tell is taken out all the same.
+func TestUnlabelledBay(t *testing.T) {
+	is := is.New(t)
+	lib, dev, _ := robot(t, memtape.Options{})
+	c, err := tape.NewChanger(t.Context(), blind{dev}, nil)
+	is.NoErr(err)
+	is.NoErr(c.Empty(t.Context(), 1)) // nothing is in it
+	is.NoErr(dev.Move(t.Context(), memtape.FirstSlot+1, memtape.FirstDrive+1))
+	is.NoErr(c.Empty(t.Context(), 1))
+	is.Equal(where(t, c, "VO0002"), memtape.FirstSlot+1)
+	is.NoErr(dev.Move(t.Context(), memtape.FirstSlot+1, memtape.FirstDrive+1))
+	d := lib.Drive(1)
+	is.NoErr(d.Load(t.Context()))
+	is.True(errors.Is(c.Empty(t.Context(), 1), tape.ErrHeld))
+	is.NoErr(d.Unload(t.Context()))
+	is.NoErr(c.Dismount(t.Context(), "VO0002", 1)) // the one that is nowhere else
+	is.Equal(where(t, c, "VO0002"), memtape.FirstSlot+1)
+	is.True(errors.Is(c.Empty(t.Context(), 7), tape.ErrNoDrive))
+
+	seen, err := tape.NewChanger(t.Context(), dev, nil) // and one that it tells
+	is.NoErr(err)
+	is.NoErr(seen.Mount(t.Context(), "VO0003", 0))
+	is.NoErr(seen.Empty(t.Context(), 0))
+	is.Equal(where(t, seen, "VO0003"), memtape.FirstSlot+2)
 }

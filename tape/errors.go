@@ -43,7 +43,8 @@ var (
 	ErrNotCleaning    = errors.New("tape: this is no cleaning cartridge")       // Clean
 	ErrUncleaned      = errors.New("tape: the drive was not cleaned")           // Clean
 	ErrClosed         = errors.New("tape: closed")                              // Drive or Changer
-	ErrNotFound       = errors.New("tape: volume is not in the robot")          // or no such drive
+	ErrNotFound       = errors.New("tape: volume is not in the robot")          // Mount, Dismount
+	ErrNoDrive        = errors.New("tape: drive is not in the robot")           // its bay is out of service, or its number is wrong
 	ErrDriveFull      = errors.New("tape: another volume is in the drive")      // Mount
 	ErrInOtherDrive   = errors.New("tape: the volume is in another drive")      // Mount, Dismount
 	ErrInHand         = errors.New("tape: a cartridge is in the robot's hand")  // somebody must look
@@ -73,6 +74,7 @@ type Error struct {
 	Volume   string   // label, as the tape or else the drive's bar code reader told it; "" unknown
 	Position Position // where the tape stood, as counted, before the operation
 	Verdict  Verdict
+	Looked   bool  // a robot's inventory, taken after the failure, told where the volume is: the text says it
 	Err      error // often a *driver.Error
 }
 

@@ -125,6 +125,8 @@ var senseVerdicts = []struct {
 	{4, any8, any8, Verdict{FaultDrive, true, StopDrive}, "the drive is broken", "ftt"},
 	{5, 0x30, 0x05, Verdict{FaultVolume, true, OtherDrive}, "this drive cannot write the cartridge's format", "std"},
 	{5, 0x30, 0x08, Verdict{FaultVolume, true, OtherDrive}, "this drive cannot add to the cartridge's format", "std"},
+	{5, 0x3b, 0x0d, Verdict{FaultRequest, false, Retry}, "the place was not free", "std"},
+	{5, 0x3b, 0x0e, Verdict{FaultUnknown, false, Retry}, "no cartridge where one should be: the robot, the drive's sensor or the cartridge", "std"},
 	{5, any8, any8, Verdict{FaultRequest, true, MendRequest}, "the drive does not accept such a request", "std"},
 	{6, any8, any8, Verdict{FaultUnknown, false, Retry}, "reset, reload, reservation or the like: the state is lost, nobody is to blame", "std"},
 	{7, 0x26, any8, Verdict{FaultRequest, true, MendRequest}, "encryption: no key, or the wrong one", "std"},

@@ -77,18 +77,7 @@ func (r *Robot) Dismount(ctx context.Context, volume string, drive int) error {
 // Clear takes out of the drive whatever cartridge is there, and brings it to a slot. An empty drive is success. The
 // drive must have unloaded it.
 func (r *Robot) Clear(ctx context.Context, drive int) error {
-	return r.do(ctx, "clear", func(c *tape.Changer) error {
-		es, err := c.Inventory(ctx)
-		if err != nil {
-			return err
-		}
-		for _, e := range es {
-			if e.Kind == driver.DriveBay && e.Drive == drive && e.Full {
-				return c.Dismount(ctx, e.Label, drive)
-			}
-		}
-		return nil
-	})
+	return r.do(ctx, "clear", func(c *tape.Changer) error { return c.Empty(ctx, drive) })
 }
 
 // Open starts the robot, so that a program can tell at once whether it can be. Orders do it by themselves.
@@ -108,7 +97,8 @@ func (r *Robot) Inventory(ctx context.Context) ([]driver.Element, error) {
 
 // do carries out one order when its turn has come. Every order looks where things are before it moves anything, so one that
 // ended because the way to the robot was lost, before it or in the middle, is carried out once more over a new one. A
-// robot that does not answer in time is not asked again.
+// robot that does not answer in time is not asked again, nor is one that told afterwards where the cartridge is: the way to it is there, and
+// who asks again is another's decision, as where it is a person who did not come.
 func (r *Robot) do(ctx context.Context, name string, order func(*tape.Changer) error) error {
 	if err := r.turn.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("changer: %s: %w", name, err)
@@ -135,6 +125,9 @@ func (r *Robot) try(ctx context.Context, name string, order func(*tape.Changer) 
 	}
 	var told *driver.Error // and not just the caller's patience
 	unknown := errors.As(err, &told) && told.Outcome == driver.OutcomeUnknown && ctx.Err() == nil
+	if e, ok := errors.AsType[*tape.Error](err); ok && e.Looked {
+		unknown = false
+	}
 	lost = unknown || errors.Is(err, tape.ErrGone)
 	if lost || errors.Is(err, tape.ErrTimeout) {
 		r.drop(c)

@@ -198,3 +198,17 @@ func ExampleRobot() {
 	// <nil>
 	// <nil>
 }
+
+// A robot that tells afterwards where the cartridge is has not been lost: its order is not given again.
+func TestARobotThatToldWhatBecameOfIt(t *testing.T) {
+	is := is.New(t)
+	open, n := opens(library(t, 1, "VO0001"), []faulty.Rule{{Op: faulty.Move, Outcome: driver.OutcomeUnknown}})
+	r := changer.New(open, nil)
+	defer r.Close()
+	err := r.Mount(t.Context(), "VO0001", 0)
+	is.True(err != nil)
+	is.Equal(tape.OutcomeOf(err), driver.OutcomeUnknown)
+	is.Equal(*n, 1)
+	is.Equal(inDrive(t, r, 0), "")
+	is.Equal(*n, 1)
+}

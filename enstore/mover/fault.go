@@ -16,6 +16,10 @@ import (
 // told is an error of drive, volume or robot as clients hear it: its kind follows from the verdict.
 func told(err error, volume catalog.Label) *wire.Error {
 	e := wire.AsError(err, "lease", "volume "+string(volume))
+	if _, ok := errors.AsType[*former](err); ok {
+		e.Kind = wire.Drive
+		return e
+	}
 	if _, ok := errors.AsType[*tape.Error](err); !ok {
 		return e
 	}
@@ -33,6 +37,9 @@ func told(err error, volume catalog.Label) *wire.Error {
 // faultOf tells the library whose fault the end of a lease was. A volume that the robot has not is as useless as
 // a bad one.
 func faultOf(err error) wire.Fault {
+	if _, ok := errors.AsType[*former](err); ok {
+		return wire.FaultDrive
+	}
 	if errors.Is(err, tape.ErrNotFound) {
 		return wire.FaultVolume
 	}
@@ -51,6 +58,25 @@ func faultOf(err error) wire.Fault {
 func hopeless(err error) bool {
 	v := tape.VerdictOf(err)
 	return v.Fault == tape.FaultVolume && v.Permanent && v.Do != tape.OtherDrive || errors.Is(err, tape.ErrNotFound)
+}
+
+// former is an error of the volume that was in the drive before. It hides what it wraps: nothing in it is about the volume of the lease.
+type former struct{ err error }
+
+func (e *former) Error() string { return "the volume before: " + e.err.Error() }
+
+// former draws the conclusions from a volume that could not be taken out to make room for the lease's.
+func (m *Mover) former(ctx context.Context, v catalog.Label, err error) error {
+	if verdict := tape.VerdictOf(err); verdict.Fault == tape.FaultVolume && !errors.Is(err, tape.ErrEndOfMedium) {
+		slot, limit := catalog.SystemWrite, catalog.ReadOnly
+		if verdict.Do == tape.NoAccess {
+			slot, limit = catalog.SystemAccess, catalog.NoAccess
+		}
+		if e := m.inhibit(ctx, v, slot, limit, err); e != nil {
+			m.log.Warn("volume not inhibited", "volume", v, "error", e)
+		}
+	}
+	return &former{err}
 }
 
 var (

@@ -431,3 +431,108 @@ func TestTornTailOnAWriteOnceCartridge(t *testing.T) {
 	is.Equal(v.Files, int64(2))
 	is.True(v.Intent == nil)
 }
+
+// A volume that cannot be taken out of the drive is no fault of the one that should come.
+func TestTheVolumeBeforeIsInTheWay(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rule faulty.Rule
+		gone bool                       // a person has taken it
+		old  func(*catalog.Volume) bool // what becomes of the volume before
+	}{
+		{"its cartridge is faulty", faulty.Rule{Op: faulty.Unload, Nth: 1, Outcome: driver.OutcomeMedium, Sense: driver.Sense{Key: 3, ASC: 0x52}}, false,
+			func(v *catalog.Volume) bool { return v.Readable() != nil }},
+		{"it was carried off", faulty.Rule{Op: faulty.Unload, Nth: 1000}, true, func(v *catalog.Volume) bool { return v.Readable() == nil }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			is := is.New(t)
+			r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001", "VO0002")
+			out, _ := r.write(family, patterns(1000), nil)
+			is.NoErr(out[0].err)
+			other := family
+			other.Family = "other"
+			out2, _ := r.write(other, patterns(1000), nil)
+			is.NoErr(out2[0].err)
+			wanted, before := r.file(out[0].rec), out2[0].rec.Volume
+			is.True(wanted.Volume != before)
+			r.halt()
+			r.wrap = func(d driver.Drive) driver.Drive { return faulty.Drive(d, c.rule) }
+			var gone atomic.Bool
+			r.hand = func(c driver.Changer) driver.Changer { return missing{c, string(before), &gone} }
+			r.start(mover.FlushPolicy{})
+			_, errs := r.read(r.file(out2[0].rec)) // so that it is in the drive
+			is.NoErr(errs[0])
+			gone.Store(c.gone)
+			g, err := r.cat.LeaseForRead(r.ctx, wanted.Volume, catalog.NewLeaseID(), "d0")
+			is.NoErr(err)
+			id := catalog.NewRequestID()
+			r.leases <- wire.Lease{ID: g.Lease, Kind: wire.ReadLease, Drive: "d0", Grant: g, Expires: time.Now().Add(time.Minute),
+				Assignments: []wire.Assignment{{Request: id, Queued: time.Now(), Get: &wire.Get{ID: id}, File: &wanted}}}
+			rel := <-r.released
+			is.True(rel.Err != nil)
+			is.Equal(rel.Fault, wire.FaultDrive)
+			is.NoErr(r.volume(wanted.Volume).Readable()) // it has done nothing
+			is.True(c.old(r.volume(before)))
+			r.mu.Lock()
+			_, settled := r.settled[id]
+			r.mu.Unlock()
+			is.True(!settled) // the request is tried again
+		})
+	}
+}
+
+// missing is a robot from which a cartridge was taken.
+type missing struct {
+	driver.Changer
+	label string
+	gone  *atomic.Bool
+}
+
+func (m missing) Inventory(ctx context.Context) ([]driver.Element, error) {
+	all, err := m.Changer.Inventory(ctx)
+	for i := range all {
+		if all[i].Label == m.label && m.gone.Load() {
+			all[i].Full, all[i].Label, all[i].Held = false, "", false
+		}
+	}
+	return all, err
+}
+
+// A robot that has not the drive is no reason to give a volume up.
+func TestADriveThatTheRobotHasNot(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+	out, _ := r.write(family, patterns(1000), nil)
+	is.NoErr(out[0].err)
+	f := r.file(out[0].rec)
+	r.halt()
+	r.hand = func(c driver.Changer) driver.Changer { return without{c} }
+	r.start(mover.FlushPolicy{})
+	g, err := r.cat.LeaseForRead(r.ctx, "VO0001", catalog.NewLeaseID(), "d0")
+	is.NoErr(err)
+	id := catalog.NewRequestID()
+	select {
+	case r.leases <- wire.Lease{ID: g.Lease, Kind: wire.ReadLease, Drive: "d0", Grant: g, Expires: time.Now().Add(time.Minute),
+		Assignments: []wire.Assignment{{Request: id, Queued: time.Now(), Get: &wire.Get{ID: id}, File: &f}}}:
+		is.Equal((<-r.released).Fault, wire.FaultDrive)
+	case <-time.After(time.Second): // a drive that cannot be emptied asks for no lease
+	}
+	is.NoErr(r.volume("VO0001").Readable())
+	r.mu.Lock()
+	_, settled := r.settled[id]
+	r.mu.Unlock()
+	is.True(!settled)
+}
+
+// without is a robot whose drives are out of service.
+type without struct{ driver.Changer }
+
+func (w without) Inventory(ctx context.Context) (es []driver.Element, err error) {
+	all, err := w.Changer.Inventory(ctx)
+	for _, e := range all {
+		if e.Kind != driver.DriveBay {
+			es = append(es, e)
+		}
+	}
+	return es, err
+}

@@ -23,8 +23,10 @@ func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wi
 		return nil
 	}
 	t := time.Now()
-	if err := m.dismount(ctx); err != nil {
-		return err
+	if old := m.vol; old != nil {
+		if err := m.dismount(ctx); err != nil {
+			return m.former(ctx, old.label, err)
+		}
 	}
 	m.opts.Step("mover: before mount")
 	m.left = v

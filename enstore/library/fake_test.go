@@ -152,6 +152,10 @@ func (m *fakeMover) flush(a wire.Assignment) wire.Record {
 	if m.blocks > 0 {
 		end.Block = max(m.eod.Block, 2) + m.blocks // the label and its filemark
 	}
+	header := int64(-1)
+	if m.eod.HasBlock() {
+		header = m.eod.Block
+	}
 	sum := uint32(1)
 	if a.Put.Sum != nil {
 		sum = *a.Put.Sum
@@ -159,7 +163,7 @@ func (m *fakeMover) flush(a wire.Assignment) wire.Record {
 	g := m.lease.Grant
 	rs, err := m.cat.Flush(m.ctx, catalog.Commit{
 		Lease: m.lease.ID, Seq: m.seq, Volume: g.Volume.Label, Epoch: g.Epoch, From: m.eod, To: end, Remaining: -1, Drive: m.drive,
-		Files: []catalog.NewFile{{Request: a.Request, Parent: a.Parent, Name: a.Name, Path: a.Put.Key, Location: m.eod, Header: -1, Size: max(a.Put.Size, 0), Adler: sum}},
+		Files: []catalog.NewFile{{Request: a.Request, Parent: a.Parent, Name: a.Name, Path: a.Put.Key, Location: catalog.Location{File: m.eod.File}, Header: header, Size: max(a.Put.Size, 0), Adler: sum}},
 	})
 	m.is.NoErr(err)
 	m.is.NoErr(rs[0].Err)

@@ -84,6 +84,12 @@ func (l *Library) plan(v queue.Volume) {
 	l.mu.Lock()
 	t := l.trip(v, int64(volume.BlockSize))
 	l.mu.Unlock()
+	if t.furthest > reel.Blocks() { // small files have more filemarks than the capacity tells
+		volume.EOD = catalog.Location{Block: t.furthest, File: volume.EOD.File}
+		if reel = l.o.Reel(volume); reel == nil || t.furthest > reel.Blocks() {
+			return
+		}
+	}
 	p, err := order.Recall(reel, t.start, t.files)
 	if err != nil {
 		l.log.Debug("reads not planned", "volume", v, "error", err)
@@ -147,6 +153,8 @@ type trip struct {
 	start int64             // where the drive will stand, about, when it has done that
 	ids   []queue.RequestID // what is to be planned
 	files []order.File
+
+	furthest int64 // of all blocks named
 }
 
 // trip collects the waiting reads of a volume whose places are known. One that is not being read begins at the load
@@ -163,24 +171,37 @@ func (l *Library) trip(v queue.Volume, blockSize int64) (t trip) {
 		case r == nil:
 		case r.plans >= planPutOff:
 			t.first, last = append(t.first, id), r
-		case r.file.Location.HasBlock():
+		case r.begin() >= 0:
 			if w != nil {
 				r.plans++
 			}
 			t.ids = append(t.ids, id)
-			t.files = append(t.files, order.File{Start: r.file.Location.Block, End: r.end(blockSize), Number: r.file.Location.File})
+			t.files = append(t.files, order.File{Start: r.begin(), End: r.end(blockSize), Number: r.file.Location.File})
+			t.furthest = max(t.furthest, r.end(blockSize))
 		}
 		if len(t.ids) == planMost {
 			break
 		}
 	}
-	if last != nil && last.file.Location.HasBlock() {
+	if last != nil && last.begin() >= 0 {
 		t.start = last.end(blockSize)
+		t.furthest = max(t.furthest, t.start)
 	}
 	return t
 }
 
+// begin is the first block of a read's file, or -1 if it is not known. Files that came from Enstore have the block of their data, if any.
+func (r *request) begin() int64 {
+	switch f := r.file; {
+	case f.Header >= 0:
+		return f.Header
+	case f.Location.HasBlock():
+		return f.Location.Block
+	}
+	return -1
+}
+
 // end is the block behind the filemark of a read's file, or a few blocks further on.
 func (r *request) end(blockSize int64) int64 {
-	return r.file.Location.Block + (r.file.Size+overhead+blockSize-1)/blockSize + 1
+	return r.begin() + (r.file.Size+overhead+blockSize-1)/blockSize + 1
 }

@@ -20,7 +20,7 @@ import (
 func TestReadsGoByPlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 0)
-		b.is.NoErr(b.cat.AddVolume(b.ctx, catalog.Volume{Label: label(1), Library: "L1", MediaType: "LTO8", Capacity: 12e12}))
+		b.is.NoErr(b.cat.AddVolume(b.ctx, catalog.Volume{Label: label(1), Library: "L1", MediaType: "LTO8", Capacity: 1e12})) // less than there is on it
 		m := b.mover("d0")
 		m.pause = synctest.Wait
 		m.blocks = 500_000 // the files lie all over the tape, as if others lay between
@@ -53,8 +53,9 @@ func TestReadsGoByPlan(t *testing.T) {
 			b.is.NoErr(err)
 			f, err := b.cat.File(b.ctx, e.BFID)
 			b.is.NoErr(err)
-			files = append(files, order.File{Start: f.Location.Block, End: f.Location.Block + 4097, Number: f.Location.File})
+			files = append(files, order.File{Start: max(f.Header, 0), End: max(f.Header, 0) + 4097, Number: f.Location.File})
 		}
+		v.EOD.Block += 5000
 		reel := library.ReelOf(v)
 		way := make([]int, len(files))
 		for i := range way {

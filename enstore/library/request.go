@@ -96,10 +96,7 @@ func (l *Library) submit(r *request) {
 		q.Kind, q.Width, q.Size, q.Class, q.Priority = queue.Write, r.width, r.put.Size, r.put.Class, r.put.Priority
 	} else {
 		q.Kind, q.Size, q.Class, q.Priority = queue.Read, r.file.Size, r.get.Class, r.get.Priority
-		q.Volume, q.Position = queue.Volume(r.file.Volume), queue.Position{File: r.file.Location.File, Block: -1}
-		if r.file.Location.HasBlock() {
-			q.Position.Block = r.file.Location.Block
-		}
+		q.Volume, q.Position = queue.Volume(r.file.Volume), queue.Position{File: r.file.Location.File, Block: r.begin()}
 	}
 	if err := l.apply(queue.Submitted{Time: time.Now(), Request: q}); err != nil {
 		r.state = accepting // it is not in the queue

@@ -28,7 +28,7 @@ type feed struct {
 	early   atomic.Bool  // the drive has given early warning
 	idle    atomic.Int64 // nanoseconds that the tape side had nothing to do
 	sent    int64        // bytes handed in so far; network side only
-	next    int64        // the object number that the next op gets; network side only
+	next    int64        // the object number that the next op gets, or driver.Unknown; network side only
 	file    int64        // filemarks handed in so far, from the load point; network side only
 	halt    chan struct{}
 	failure error     // why, once halt is closed
@@ -162,7 +162,9 @@ func (f *feed) send(o op) error {
 	if err := f.err(); err != nil {
 		return err
 	}
-	f.next++
+	if f.next != driver.Unknown {
+		f.next++
+	}
 	f.ops <- o // never blocks for long: the tape side drains it also after an error
 	return nil
 }

@@ -322,3 +322,21 @@ func TestClientThatDoesNotComeHoldsNobodyUp(t *testing.T) {
 	defer r.mu.Unlock()
 	is.Equal(r.settled[absent].Err.Kind, wire.Timeout)
 }
+
+// A file that this system wrote is gone to by its block: spacing over filemarks would be the slow way.
+func TestReadsGoByBlock(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+	out, _ := r.write(family, patterns(1000, 2000, 3000), nil)
+	f := r.file(out[1].rec)
+	is.True(f.Header > 0)
+	is.True(r.volume("VO0001").EOD.Block > f.Header)
+	r.halt()
+	var dev *faulty.TapeDrive
+	r.wrap = func(d driver.Drive) driver.Drive { dev = faulty.Drive(d); return dev }
+	r.start(mover.FlushPolicy{})
+	_, errs := r.read(f)
+	is.NoErr(errs[0])
+	is.Equal(dev.Calls(faulty.Space), 0)
+	is.Equal(dev.Calls(faulty.Locate), 1)
+}

@@ -108,7 +108,7 @@ func (m *Mover) send(ctx context.Context, lease wire.Lease, a wire.Assignment, c
 	}
 	t := time.Now()
 	first := file.Location.File - int64(f.Layout().Data)
-	if err := m.vol.load.LocateFile(ctx, first); err != nil {
+	if err := m.vol.load.LocateBlock(ctx, tape.Position{Block: file.Header, File: first}); err != nil { // by file, if the block is not known
 		return m.media(file, err)
 	}
 	ph.Locate = time.Since(t)

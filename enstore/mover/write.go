@@ -262,7 +262,7 @@ func (w *writing) torn(src source, a wire.Assignment, err error) error {
 
 // mark is where the next file would begin.
 func (w *writing) mark() catalog.Location {
-	return catalog.Location{File: w.feed.file}
+	return catalog.Location{Block: max(w.feed.next, 0), File: w.feed.file}
 }
 
 // refuse sends a file away that does not fit on what is left of the volume. It was not begun, so

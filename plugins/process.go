@@ -475,6 +475,7 @@ func (p *process) bury() {
 		return
 	}
 	p.log.Error("plugin is killed, but has not ended", "pid", p.pid())
+	closeSet(p.data) // else a call in progress waits for it
 	p.host.abandon(p)
 	go p.remove()
 }

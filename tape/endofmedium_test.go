@@ -135,3 +135,34 @@ func TestSyncEndRefuses(t *testing.T) {
 	_, err = l.SyncEnd(t.Context())
 	is.True(errors.Is(err, tape.ErrLoadEnded))
 }
+
+// A load with more filemarks than it remembers still knows those since the last Sync.
+func TestSyncEndOfALongLoad(t *testing.T) {
+	is := is.New(t)
+	lib := memtape.New(memtape.Options{Window: 4})
+	_, err := lib.AddVolume("TST001", memtape.VolumeOptions{Capacity: 1 << 20})
+	is.NoErr(err)
+	is.NoErr(lib.Insert("TST001", 0))
+	d := over(t, lib.Drive(0))
+	l, err := d.Load(t.Context())
+	is.NoErr(err)
+	_, err = l.WriteBlock(t.Context(), []byte("L"))
+	is.NoErr(err)
+	for range 67_000 { // a filemark takes no room here
+		_, err = l.WriteFilemarks(t.Context(), 1)
+		is.NoErr(err)
+	}
+	_, err = l.Sync(t.Context())
+	is.NoErr(err)
+	files := int64(67_000)
+	for err == nil {
+		if _, err = l.WriteBlock(t.Context(), make([]byte, 100_000)); err == nil {
+			_, err = l.WriteFilemarks(t.Context(), 1)
+			files++
+		}
+	}
+	is.True(errors.Is(err, tape.ErrEndOfMedium))
+	p, err := l.SyncEnd(t.Context())
+	is.NoErr(err)
+	is.True(p.File > 67_000 && p.File <= files)
+}

@@ -42,6 +42,7 @@ var (
 	ErrCleaning       = errors.New("tape: the drive has a cleaning cartridge")  // it was loaded as if it were a volume
 	ErrNotCleaning    = errors.New("tape: this is no cleaning cartridge")       // Clean
 	ErrUncleaned      = errors.New("tape: the drive was not cleaned")           // Clean
+	ErrCleanerSpent   = errors.New("tape: the cleaning cartridge is of no use") // Clean: used up, or it does not fit; ErrUncleaned, too
 	ErrClosed         = errors.New("tape: closed")                              // Drive or Changer
 	ErrNotFound       = errors.New("tape: volume is not in the robot")          // Mount, Dismount
 	ErrNoDrive        = errors.New("tape: drive is not in the robot")           // its bay is out of service, or its number is wrong

@@ -76,12 +76,14 @@ func (d *Drive) Cleaning() driver.Cleaning {
 }
 
 // Clean waits until the cleaning cartridge in the drive has done its work, and releases it, so that a robot may take it away. A
-// drive that has ejected it already is success. ErrNotCleaning if it is another cartridge, which has been unloaded then;
-// ErrUncleaned if the cleaning cartridge is used up or does not fit, or the drive wants to be cleaned as before. It ends the
-// present load.
+// drive that has ejected it already and wants no cleaning any more is success. ErrNotCleaning if it is another cartridge, which has been unloaded then;
+// ErrUncleaned if the drive wants to be cleaned as before, with ErrCleanerSpent if it says that the cartridge is used up or does not fit; ErrNoMedium if no
+// cartridge was seen, and the drive does not say that it was cleaned. It ends the present load.
 func (d *Drive) Clean(ctx context.Context) error {
 	const op = "clean"
 	_, err := d.Load(ctx)
+	absent := err
+	seen := errors.Is(err, ErrCleaning)
 	switch {
 	case err == nil:
 		return errors.Join(d.wrap(nil, op, ErrNotCleaning), d.Unload(ctx))
@@ -99,9 +101,11 @@ func (d *Drive) Clean(ctx context.Context) error {
 	switch {
 	case err != nil:
 	case h.Alerts.Has(driver.AlertCleaningExpired):
-		err = d.wrap(nil, op, fmt.Errorf("%w: the cartridge is used up", ErrUncleaned))
+		err = d.wrap(nil, op, fmt.Errorf("%w: %w: it is used up", ErrUncleaned, ErrCleanerSpent))
 	case h.Alerts.Has(driver.AlertCleaningInvalid):
-		err = d.wrap(nil, op, fmt.Errorf("%w: the cartridge does not fit the drive", ErrUncleaned))
+		err = d.wrap(nil, op, fmt.Errorf("%w: %w: it does not fit the drive", ErrUncleaned, ErrCleanerSpent))
+	case !seen && h.Cleaning != driver.CleaningNone:
+		err = absent
 	case h.Cleaning >= driver.CleaningDue:
 		err = d.wrap(nil, op, fmt.Errorf("%w: cleaning is %v", ErrUncleaned, h.Cleaning))
 	}

@@ -158,10 +158,13 @@ func TestClean(t *testing.T) {
 
 		is.NoErr(lib.Soil(0, driver.CleaningDue))
 		is.NoErr(r.Move(ctx, cln, memtape.FirstDrive))
-		is.True(errors.Is(d.Clean(ctx), tape.ErrUncleaned)) // it is used up
+		err = d.Clean(ctx)
+		is.True(errors.Is(err, tape.ErrUncleaned) && errors.Is(err, tape.ErrCleanerSpent)) // it is used up
 		is.Equal(d.Cleaning(), driver.CleaningDue)
 		is.NoErr(r.Move(ctx, memtape.FirstDrive, cln))
-		is.True(errors.Is(d.Clean(ctx), tape.ErrUncleaned)) // it wants to be cleaned as before
+		err = d.Clean(ctx)
+		is.True(errors.Is(err, tape.ErrNoMedium) && !errors.Is(err, tape.ErrCleanerSpent)) // there was none, and it wants to be cleaned as before
+		is.Equal(d.Cleaning(), driver.CleaningDue)
 	})
 }
 

@@ -174,9 +174,18 @@ func (l *Load) learn(p Position) {
 	if p.File == driver.Unknown || p.Block == driver.Unknown {
 		return
 	}
-	if _, ok := l.marks[p.File]; ok || len(l.marks) < maxMarks {
-		l.marks[p.File] = p.Block
+	if _, ok := l.marks[p.File]; !ok && len(l.marks) >= maxMarks {
+		// Those since the last Sync are needed: they tell what of it is on the tape when that ends.
+		for n := range l.marks {
+			if n > 0 && n < l.safe.File {
+				delete(l.marks, n)
+			}
+		}
+		if len(l.marks) >= maxMarks {
+			return
+		}
 	}
+	l.marks[p.File] = p.Block
 }
 
 // start returns the remembered first block of a file.

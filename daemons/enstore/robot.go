@@ -179,6 +179,7 @@ func tidy(ctx context.Context, open func() (driver.Changer, error), home map[str
 		return err
 	}
 	defer r.Close()
+	done := map[string]bool{}
 	for moved := true; moved; {
 		moved = false
 		es, err := r.Inventory(ctx)
@@ -194,6 +195,10 @@ func tidy(ctx context.Context, open func() (driver.Changer, error), home map[str
 			if !e.Full || !known || to == e.Address || full[to] {
 				continue
 			}
+			if done[e.Label] {
+				return fmt.Errorf("%s was moved to address %d, and is at %d", printable(e.Label), to, e.Address)
+			}
+			done[e.Label] = true
 			if err := r.Move(ctx, e.Address, to); err != nil {
 				return err
 			}

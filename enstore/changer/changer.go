@@ -37,6 +37,8 @@ type Robot struct {
 	open func(context.Context) (*tape.Changer, error)
 	turn *semaphore.Weighted // one order at a time, first come first served
 	opts Options
+	life context.Context // until Close
+	end  context.CancelFunc
 
 	mu     sync.Mutex
 	c      *tape.Changer // nil: to be opened
@@ -54,6 +56,7 @@ type Options struct {
 // first order; open is called again when a changer's plugin has died.
 func New(open func(context.Context) (*tape.Changer, error), o *Options) *Robot {
 	r := &Robot{open: open, turn: semaphore.NewWeighted(1)}
+	r.life, r.end = context.WithCancel(context.Background())
 	if o != nil {
 		r.opts = *o
 	}
@@ -142,6 +145,9 @@ func (r *Robot) changer(ctx context.Context) (*tape.Changer, error) {
 		return nil, ErrClosed
 	}
 	if r.c == nil {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(r.life, cancel)() // Close does not wait for a robot that does not come
 		c, err := r.open(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("changer: open: %w", err)
@@ -163,6 +169,7 @@ func (r *Robot) drop(c *tape.Changer) {
 // Close ends the Robot after the order that is being carried out. Waiting orders fail with
 // ErrClosed.
 func (r *Robot) Close() error {
+	r.end()
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()

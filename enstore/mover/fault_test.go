@@ -352,30 +352,36 @@ func TestCartridgeThatCannotBeLoaded(t *testing.T) {
 	is.Equal(opened, 1) // the drive is as good as before
 }
 
+// A drive whose process died, or to which the way was lost, while it had nothing to do.
 func TestDriveThatDiedWhileItHadNothingToDo(t *testing.T) {
-	is := is.New(t)
-	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
-	r.halt()
-	dead := &atomic.Bool{}
-	r.wrap = func(d driver.Drive) driver.Drive { return &mortal{d, dead} }
-	r.start(mover.FlushPolicy{})
-	out, _ := r.write(family, patterns(100), nil)
-	is.NoErr(out[0].err)
-	dead.Store(true)
-	out, rel := r.write(family, patterns(100), nil)
-	is.NoErr(out[0].err) // its client was told to send only when another drive process was there
-	is.Equal(rel.Err, nil)
+	for _, o := range []driver.Outcome{driver.OutcomeGone, driver.OutcomeUnknown} {
+		t.Run(o.String(), func(t *testing.T) {
+			is := is.New(t)
+			r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+			r.halt()
+			dead := &atomic.Bool{}
+			r.wrap = func(d driver.Drive) driver.Drive { return &mortal{d, dead, o} }
+			r.start(mover.FlushPolicy{})
+			out, _ := r.write(family, patterns(100), nil)
+			is.NoErr(out[0].err)
+			dead.Store(true)
+			out, rel := r.write(family, patterns(100), nil)
+			is.NoErr(out[0].err) // its client was told to send only when another drive process was there
+			is.Equal(rel.Err, nil)
+		})
+	}
 }
 
 // mortal is a drive whose process may be dead; the one that is opened in its place lives.
 type mortal struct {
 	driver.Drive
 	dead *atomic.Bool
+	says driver.Outcome
 }
 
 func (m *mortal) Status(ctx context.Context) (driver.Status, error) {
 	if m.dead.Load() {
-		return driver.Status{}, &driver.Error{Op: "status", Outcome: driver.OutcomeGone, Text: "killed"}
+		return driver.Status{}, &driver.Error{Op: "status", Outcome: m.says, Text: "killed"}
 	}
 	return m.Drive.Status(ctx)
 }

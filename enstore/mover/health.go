@@ -99,7 +99,8 @@ func (m *Mover) note(ctx context.Context, k catalog.EventKind, e catalog.DriveEv
 	}
 }
 
-// cleanAgain is how long after a cleaning that failed the next one is tried.
+// cleanAgain is how long after a cleaning the next one is tried, whatever came of it: a drive whose heads are worn asks after each volume, and would use up
+// all cartridges in a night. Some thirty in a day is the most then, and each is an event.
 const cleanAgain = time.Hour
 
 // tidy has the drive cleaned if it wants that, the site has cleaning cartridges, and there is nothing else to do: between leases, when
@@ -129,7 +130,6 @@ func (m *Mover) tidy(ctx context.Context) error {
 		}
 		next, err := m.cleanWith(ctx, label)
 		if err == nil {
-			m.cleanNext = time.Time{}
 			m.log.Info("the drive was cleaned", "cartridge", label)
 			m.condition.change(func(s *Status) { s.Alerts &^= cleaningAlerts })
 			m.note(ctx, catalog.DriveCleaned, catalog.DriveEvent{Cleaning: label})
@@ -171,7 +171,7 @@ func (m *Mover) cleanWith(ctx context.Context, label string) (next bool, err err
 	m.opts.Step("mover: cleaned")
 	m.now()
 	useless := errors.Is(err, tape.ErrUncleaned) || errors.Is(err, tape.ErrNotCleaning)
-	if useless {
+	if errors.Is(err, tape.ErrCleanerSpent) || errors.Is(err, tape.ErrNotCleaning) {
 		m.spent[label] = true
 	}
 	if err != nil && !useless {

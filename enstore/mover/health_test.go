@@ -77,6 +77,11 @@ func TestADriveIsCleaned(t *testing.T) {
 	is.True(s.Alerts.Has(19) && !s.Alerts.Has(21)) // what has not to do with it stays
 	is.Equal(s.Health.Cartridge.Barcode, "VO0001")
 	is.True(!s.Asked.IsZero())
+	is.NoErr(r.lib.Soil(0, driver.CleaningDue)) // again, so soon
+	is.Equal(r.dismount("VO0001").Err, nil)
+	out, _ = r.write(family, patterns(1000), nil)
+	is.NoErr(out[0].err)
+	is.Equal(r.m.Status().Cleaning, driver.CleaningDue) // that would use up all cartridges
 	r.halt()
 	es, err := r.lib.Changer().Inventory(t.Context())
 	is.NoErr(err)

@@ -9,6 +9,7 @@ import (
 	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/tape"
+	"github.com/enstore-go/sdk/tape/driver"
 	"github.com/enstore-go/sdk/tape/label"
 	"github.com/enstore-go/sdk/wrapper"
 )
@@ -60,7 +61,8 @@ func (m *Mover) mount(ctx context.Context, v catalog.Label, toWrite bool, ph *wi
 // would be lost. A drive that has gone is opened again.
 func (m *Mover) wake(ctx context.Context) error {
 	_, err := m.drive.Status(ctx)
-	if !errors.Is(err, tape.ErrGone) {
+	lost := err != nil && ctx.Err() == nil && tape.OutcomeOf(err) == driver.OutcomeUnknown // a session that ended while it was idle shows so
+	if !lost && !errors.Is(err, tape.ErrGone) {
 		return err
 	}
 	m.abandon()

@@ -140,7 +140,7 @@ type Mover struct {
 
 	condition condition
 	cleanNext time.Time       // no cleaning before
-	spent     map[string]bool // cleaning cartridges that were of no use
+	spent     map[string]bool // cleaning cartridges that drives say are of no use; until the next start
 
 	buffers *buffers
 }

@@ -45,7 +45,7 @@ func TestCommands(t *testing.T) {
 		{"units", scsi.ReportLUNs(0x1000), []byte{0xa0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0}},
 		{"attributes", scsi.ReadAttributes(0x400, 0x1000), []byte{0x8c, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0x10, 0, 0, 0}},
 		{"initialize", scsi.InitializeElementStatus(), []byte{7, 0, 0, 0, 0, 0}},
-		{"initialize a range", scsi.InitializeRange(1000, 300), []byte{0x37, 0, 3, 0xe8, 0, 0, 1, 0x2c, 0, 0}},
+		{"initialize a range", scsi.InitializeRange(1000, 300), []byte{0x37, 1, 3, 0xe8, 0, 0, 1, 0x2c, 0, 0}},
 		{"move", scsi.MoveMedium(0, 1000, 500), []byte{0xa5, 0, 0, 0, 3, 0xe8, 1, 0xf4, 0, 0, 0, 0}},
 		{"exchange", scsi.ExchangeMedium(1, 2, 3, 4), []byte{0xa6, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 0}},
 		{"position the hand", scsi.PositionToElement(1, 1000), []byte{0x2b, 0, 0, 1, 3, 0xe8, 0, 0, 0, 0}},

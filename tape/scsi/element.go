@@ -17,9 +17,9 @@ const (
 // InitializeElementStatus has the robot look at every place (SMC-3, 6.2). It may take many minutes.
 func InitializeElementStatus() []byte { return []byte{0x07, 0, 0, 0, 0, 0} }
 
-// InitializeRange has it look at count places from first on (SMC-3, 6.3).
+// InitializeRange has it look at count places from first on (SMC-3, 6.3); the first bit of byte 1 says that the range is meant, and not all.
 func InitializeRange(first, count int) []byte {
-	return []byte{0x37, 0, byte(first >> 8), byte(first), 0, 0, byte(count >> 8), byte(count), 0, 0}
+	return []byte{0x37, 1, byte(first >> 8), byte(first), 0, 0, byte(count >> 8), byte(count), 0, 0}
 }
 
 // MoveMedium moves a cartridge. hand is the transport's address; 0 is the default one (SMC-3, 6.6).

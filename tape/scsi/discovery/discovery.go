@@ -260,6 +260,9 @@ func targetUnits(ctx context.Context, u iscsi.Unit, o iscsi.Options) (units []Un
 		return nil, nil, fmt.Errorf("%v: %w", u, err)
 	}
 	for _, l := range luns {
+		if l>>62 == 3 { // a well-known unit, which is none of ours (SAM-5, 4.7.7.4)
+			continue
+		}
 		n, ok := number(l)
 		if !ok {
 			problems = append(problems, fmt.Errorf("%v: the unit %#016x: has a number of several levels", u, l))

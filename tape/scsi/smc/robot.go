@@ -217,8 +217,8 @@ func (r *robot) elements(ctx context.Context, p part, at scsi.Range, identities 
 		for _, e := range es {
 			switch {
 			case got == want: // more than were asked for: they are asked for again, or not wanted
-			case e.Kind != p.kind || e.Address < next || e.Address >= at.First+at.Count:
-				return nil, fail(op, driver.OutcomeHardware, "asked for elements from %d on, the robot tells of address %d", next, e.Address)
+			case e.Kind != p.kind || e.Address != next+got: // addresses of a kind have no gaps (SMC-3, 6.5)
+				return nil, fail(op, driver.OutcomeHardware, "asked for elements from %d on, the robot tells of address %d where %d should be", next, e.Address, next+got)
 			default:
 				all = append(all, e)
 				got++
@@ -227,7 +227,7 @@ func (r *robot) elements(ctx context.Context, p part, at scsi.Range, identities 
 		if got == 0 {
 			return nil, fail(op, driver.OutcomeHardware, "asked for %d elements from %d on, the robot tells of none", want, next)
 		}
-		next = all[len(all)-1].Address + 1
+		next += got
 	}
 	return all, nil
 }

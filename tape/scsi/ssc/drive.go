@@ -33,6 +33,7 @@ type drive struct {
 	closed atomic.Bool
 
 	reports   reports
+	unknown   bool                                   // the last question was refused because the drive does not know the command
 	cartridge driver.Cartridge                       // that is loaded
 	before    struct{ written, read driver.Traffic } // what the drive had counted when it was loaded
 }
@@ -93,8 +94,8 @@ func fail(op string, o driver.Outcome, format string, args ...any) error {
 func (d *drive) abilities(ctx context.Context) error {
 	short, sure, err := d.knows(ctx, scsi.ReadPosition(), 20, scsi.ParsePosition)
 	if err == nil && !sure {
-		// Without a cartridge nobody knows a position. A drive that can locate will; one that cannot says so at once,
-		// while the list of its commands is not to be believed: one is known that lists all there are.
+		// Without a cartridge nobody knows a position, nor does a drive that lost it. One that can locate will; one that cannot says so at once,
+		// while the list of its commands is not to be believed: one is known that lists all there are. A tape whose position was lost is rewound by it.
 		var c *scsi.Check
 		_, c, err = d.u.Do(ctx, "open", scsi.Locate(0), nil, nil)
 		short = c == nil || c.Key != scsi.IllegalRequest
@@ -131,7 +132,7 @@ func (d *drive) knows(ctx context.Context, cdb []byte, n int, parse func([]byte)
 		return false, c.Key == scsi.IllegalRequest, nil
 	}
 	p, err := parse(in[:n])
-	return err == nil && p.BlockKnown, true, nil // one that answers and does not know never will
+	return err == nil && p.BlockKnown, err != nil || p.BlockKnown, nil // it may have lost it, as with a holder that died in a motion
 }
 
 // supports asks for a command by its code. A drive that cannot be asked is taken to be as the others of its kind are.

@@ -49,7 +49,7 @@ func (d *drive) what(ctx context.Context) error {
 }
 
 // ask puts a question whose refusal is no failure: then nothing is answered. An attention ends the load; one that is told
-// while no cartridge is loaded is passed over.
+// while no cartridge is loaded is passed over. After a refusal d.unknown tells that the drive does not know the command at all.
 func (d *drive) ask(ctx context.Context, op string, cdb, in []byte) ([]byte, error) {
 	for range 8 { // attentions that may stand, as for scsi.Unit.Greet
 		n, c, err := d.u.Do(ctx, op, cdb, nil, in)
@@ -65,6 +65,7 @@ func (d *drive) ask(ctx context.Context, op string, cdb, in []byte) ([]byte, err
 			d.loaded = d.loaded && c.Key != scsi.UnitAttention
 			return nil, c.Error(op)
 		case c.Key != scsi.UnitAttention:
+			d.unknown = c.Key == scsi.IllegalRequest && c.ASC == 0x20
 			return nil, nil
 		}
 	}
@@ -206,8 +207,8 @@ func (d *drive) remember(ctx context.Context, op string) error {
 	if err != nil {
 		return err
 	}
-	if in == nil {
-		d.reports.memory = false
+	if in == nil { // of this cartridge, whose memory may be broken, or at all
+		d.reports.memory = !d.unknown
 		return nil
 	}
 	c := &d.cartridge
@@ -373,7 +374,7 @@ func (d *drive) wraps(ctx context.Context, op string) error {
 		return err
 	}
 	if in == nil {
-		d.reports.wrapEnds = false // it does not know the command
+		d.reports.wrapEnds = !d.unknown
 		return nil
 	}
 	ends, err := scsi.ParseWrapEnds(in)

@@ -88,6 +88,13 @@ func foundUnit(kind, name string, u *discovery.Unit) *found {
 func (c *driveDiscoverCmd) print(p *program, plan *discovery.Plan) error {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "# found: %s, %s\n", count(len(plan.Robots), "robot"), count(len(plan.Drives), "drive"))
+	if len(plan.Robots)+len(plan.Drives) == 0 {
+		where := c.Portal
+		if !c.NoKernel {
+			where = append([]string{"this machine's kernel"}, where...)
+		}
+		fmt.Fprintf(&text, "# looked at: %s; iSCSI portals are looked at with --portal HOST:PORT\n", strings.Join(where, ", "))
+	}
 	for _, r := range plan.Robots {
 		if p.cmd.JSON {
 			if err := p.json(foundUnit("robot", r.Name, &r.Unit)); err != nil {

@@ -87,7 +87,7 @@ func TestDriveDiscover(t *testing.T) {
 	is.Equal(o[1]["nodes"], []any{"/dev/nst0"})
 	is.Equal(o[1]["how"], "guessed")
 
-	is.Equal(good(t, "drive", "discover", "--sys", t.TempDir()), "# found: 0 robots, 0 drives\n")
+	is.Equal(good(t, "drive", "discover", "--sys", t.TempDir()), "# found: 0 robots, 0 drives\n# looked at: this machine's kernel; iSCSI portals are looked at with --portal HOST:PORT\n")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	is.NoErr(err)
 	is.NoErr(l.Close())

@@ -158,7 +158,7 @@ func (c *robotRequestsCmd) Run(p *program) error {
 // answered tells of an answer.
 func (p *program) answered(id int, state operator.State) error {
 	if !p.cmd.JSON {
-		return nil
+		return p.line("request %d: %s", id, state)
 	}
 	return p.json(struct {
 		ID    int            `json:"id"`

@@ -46,7 +46,7 @@ func (c *Config) check() error {
 		return bad("transfer.listen: %w", err)
 	}
 	for name, r := range c.Robots {
-		if err := checkPlugin(r.Plugin, "robot-file"); err != nil {
+		if err := checkPlugin(r.Plugin, "robot-file, robot-scsi, robot-command, robot-operator"); err != nil {
 			return bad("robot.%s.plugin %w", name, err)
 		}
 		for i, l := range r.Cleaning {
@@ -90,7 +90,7 @@ func (c *Config) checkTags() error {
 // checkDrive checks one drive; bays are the robots' drives that are taken.
 func (c *Config) checkDrive(name string, bays map[string]string) error {
 	d := c.Drives[name]
-	if err := checkPlugin(d.Plugin, "drive-file"); err != nil {
+	if err := checkPlugin(d.Plugin, "drive-file, drive-scsi, drive-st"); err != nil {
 		return bad("drive.%s.plugin %w", name, err)
 	}
 	if _, ok := c.Robots[d.Robot]; !ok {

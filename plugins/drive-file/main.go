@@ -1,6 +1,8 @@
 // Command drive-file is the built-in plugin of the same name as a program of its own: a tape
 // drive over a directory of tape images. A site names its absolute path as a drive's plugin; it does
 // nothing when started by hand.
+//
+// Its settings are those of OpenDrive of package tape/filetape.
 package main
 
 import "github.com/enstore-go/sdk/plugins"

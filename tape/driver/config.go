@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -19,7 +20,11 @@ func (c Config) Decode(v any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(c))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
+	err := d.Decode(v)
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return &Error{Op: "configure", Outcome: OutcomeConfig, Text: fmt.Sprintf("%s: a %s is there, and a %s is wanted", t.Field, t.Value, t.Type)}
+	}
+	if err != nil {
 		return &Error{Op: "configure", Outcome: OutcomeConfig, Text: err.Error()}
 	}
 	return nil

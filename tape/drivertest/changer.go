@@ -235,7 +235,16 @@ var changerRules = []changerRule{
 		name:        "between slots",
 		explanation: "Cartridges are put elsewhere to make room.",
 		run: func(k *hand) {
-			k.move(k.cartridges(1)[0].Address, k.free(1)[0].Address)
+			from, to, before := k.cartridges(1)[0].Address, k.free(1)[0].Address, k.contents()
+			err := k.c.Move(k.ctx, from, to)
+			if e, ok := errors.AsType[*driver.Error](err); ok && e.Outcome == driver.OutcomeIllegalRequest {
+				k.same(before)
+				k.Skip("the robot does not move cartridges between slots") // engines can do without
+			}
+			k.good("move", err)
+			before[to] = before[from]
+			delete(before, from)
+			k.same(before)
 		},
 	},
 	{

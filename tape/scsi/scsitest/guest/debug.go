@@ -51,7 +51,9 @@ func Load(t testing.TB) *Drive {
 	shell(t, "insmod /modules/scsi_debug.ko ptype=1 max_luns=1 delay=0")
 	clear(written)
 	d := &Drive{}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
 		sg, _ := filepath.Glob("/sys/class/scsi_generic/sg*")
 		st, _ := filepath.Glob("/sys/class/scsi_tape/nst*[0-9]")
 		if len(sg) == 1 && len(st) == 1 {

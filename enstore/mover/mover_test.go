@@ -340,3 +340,18 @@ func TestReadsGoByBlock(t *testing.T) {
 	is.Equal(dev.Calls(faulty.Space), 0)
 	is.Equal(dev.Calls(faulty.Locate), 1)
 }
+
+// A drive that cannot locate counts filemarks, whatever the catalogue knows of blocks.
+func TestReadsOfADriveThatCannotLocate(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{NoPositions: true, NoLocate: true}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+	data := patterns(1000, 2000, 3000)
+	out, _ := r.write(family, data, nil)
+	r.halt()
+	r.start(mover.FlushPolicy{})
+	for _, i := range []int{2, 0, 1} {
+		got, errs := r.read(r.file(out[i].rec))
+		is.NoErr(errs[0])
+		is.Equal(got[0], data[i])
+	}
+}

@@ -99,6 +99,14 @@ type peerError struct{ error }
 
 func (e *peerError) Unwrap() error { return e.error }
 
+// locate goes to the first block of a tape file: by its number, if it is known and the drive can, else over filemarks.
+func (m *Mover) locate(ctx context.Context, to tape.Position) error {
+	if m.drive.Capabilities().LocatesByBlock && to.Block != driver.Unknown {
+		return m.vol.load.LocateBlock(ctx, to)
+	}
+	return m.vol.load.LocateFile(ctx, to.File)
+}
+
 // send reads the file from tape into the connection and checks it on the way.
 func (m *Mover) send(ctx context.Context, lease wire.Lease, a wire.Assignment, c *wire.Conn, ph *wire.Phases) error {
 	file := a.File
@@ -108,7 +116,7 @@ func (m *Mover) send(ctx context.Context, lease wire.Lease, a wire.Assignment, c
 	}
 	t := time.Now()
 	first := file.Location.File - int64(f.Layout().Data)
-	if err := m.vol.load.LocateBlock(ctx, tape.Position{Block: file.Header, File: first}); err != nil { // by file, if the block is not known
+	if err := m.locate(ctx, tape.Position{Block: file.Header, File: first}); err != nil {
 		return m.media(file, err)
 	}
 	ph.Locate = time.Since(t)

@@ -15,7 +15,9 @@ package commandtest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"os"
@@ -24,7 +26,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/enstore-go/sdk/tape/disk"
 	"github.com/enstore-go/sdk/tape/driver"
 )
 
@@ -79,10 +83,25 @@ func (r *Robot) must(err error) {
 
 func (r *Robot) change(f func(s *state)) {
 	r.t.Helper()
+	unlock, err := lock(r.dir)
+	r.must(err)
+	defer unlock.Close()
 	s, err := read(r.dir)
 	r.must(err)
 	f(s)
 	r.must(s.write(r.dir))
+}
+
+// lock waits until no other process is at the state: a robot does one thing after the other.
+func lock(dir string) (io.Closer, error) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		l, err := disk.TryLock(disk.OS(), filepath.Join(dir, "lock"))
+		if !errors.Is(err, disk.ErrLocked) || time.Now().After(deadline) {
+			return l, err
+		}
+	}
 }
 
 // Settings are those of command.OpenChanger.
@@ -181,6 +200,11 @@ func Main() {
 }
 
 func act(dir, verb string, args []string) (int, error) {
+	unlock, err := lock(dir)
+	if err != nil {
+		return 1, err
+	}
+	defer unlock.Close()
 	s, err := read(dir)
 	if err != nil {
 		return 1, err
@@ -208,6 +232,9 @@ func act(dir, verb string, args []string) (int, error) {
 		return 0, nil
 	}
 	if fault[1] == "hang" {
+		if err := unlock.Close(); err != nil {
+			return 1, err
+		}
 		if _, err := net.Dial("tcp", fault[2]); err != nil {
 			return 1, err
 		}

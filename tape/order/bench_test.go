@@ -28,6 +28,28 @@ func BenchmarkRecall(b *testing.B) {
 	}
 }
 
+// BenchmarkRatioPosition compares the whole time of reading by position with that of the plan, each judged by a model of costs other than the one that
+// planned; the goal is at least 1.5.
+func BenchmarkRatioPosition(b *testing.B) {
+	for _, s := range sides {
+		for _, n := range []int{30, 100, 300, 1000} {
+			b.Run(fmt.Sprintf("%s, %d files", s.name, n), func(b *testing.B) {
+				planner, judge := full(b, s.planner), full(b, s.judge)
+				var ratios []float64
+				for b.Loop() {
+					files := spread(planner, n, uint64(len(ratios)))
+					p, err := order.Recall(planner, 0, files)
+					if err != nil {
+						b.Fatal(err)
+					}
+					ratios = append(ratios, float64(judged(b, judge, files, sorted(files)))/float64(judged(b, judge, files, way(p))))
+				}
+				b.ReportMetric(median(ratios), "ratio")
+			})
+		}
+	}
+}
+
 // BenchmarkRatioSearch compares the plan's whole time with the best that local search with restarts finds in two
 // seconds under the same costs; the goal is at most 1.10. The metric bound is the plan's locates over a bound that no order can undercut: the
 // cheapest way in which each file but one is followed by one, with cycles allowed (an assignment).

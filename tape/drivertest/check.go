@@ -61,6 +61,8 @@ func check(ctx context.Context, name, explanation string, report func(Result), t
 	t := &trial{ctx: ctx, name: name}
 	t.run(func() { res.Text = try(t) })
 	switch {
+	case t.failed && ctx.Err() != nil:
+		return ctx.Err() // it was cut off, which says nothing of the device
 	case t.failed:
 		res.Verdict, res.Text = Broken, strings.TrimSuffix(strings.Join(t.log, "\n"), reason(name, explanation))
 	case t.skipped:

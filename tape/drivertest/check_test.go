@@ -72,4 +72,12 @@ func TestCheckNamesWhatIsBroken(t *testing.T) {
 	err = drivertest.CheckDrive(ctx, harness, func(drivertest.Result) { ran++; cancel() })
 	is.True(errors.Is(err, context.Canceled))
 	is.Equal(ran, 1)
+
+	// A rule that was cut off is not one that was broken.
+	ctx, cancel = context.WithCancel(t.Context())
+	err = drivertest.CheckDrive(ctx, func(t testing.TB, _ drivertest.Scratch) *drivertest.Rig {
+		cancel()
+		return &drivertest.Rig{Open: func() (driver.Drive, error) { return nil, ctx.Err() }}
+	}, func(r drivertest.Result) { t.Errorf("%s is reported: %s", r.Rule, r.Verdict) })
+	is.True(errors.Is(err, context.Canceled))
 }

@@ -232,9 +232,10 @@ func (w *Writer) wait(ctx context.Context) error {
 	select {
 	case <-w.connected:
 	case <-ctx.Done():
-		return contextError(ctx, nil, w.put.Key)
 	}
-	switch {
+	switch { // select takes either of two that are ready; an end counts first
+	case ctx.Err() != nil:
+		return contextError(ctx, nil, w.put.Key)
 	case w.connErr != nil:
 		return w.fail(asError(w.connErr, "put", w.put.Key))
 	case w.conn == nil:
@@ -271,6 +272,8 @@ func (w *Writer) Commit(ctx context.Context) (Record, error) {
 		return *w.record, nil
 	case w.err != nil:
 		return Record{}, w.err
+	case w.ctx.Err() != nil: // before anything is sent: half a file must not become a whole one
+		return Record{}, w.fail(w.ctx.Err())
 	case ctx.Err() != nil:
 		return Record{}, contextError(ctx, nil, w.put.Key)
 	}

@@ -228,6 +228,27 @@ func TestContextAbortsTheFile(t *testing.T) {
 	is.Equal(s.unsettled(), 0)
 }
 
+// Of a stream of unknown size nobody but the caller knows where it ends: what was written before the context
+// ended is not the file. Many rounds, because the end races with the connection.
+func TestCommitAfterTheContextsEndStoresNothing(t *testing.T) {
+	is := is.New(t)
+	s := newSite(t, serve)
+	c := client(t, s)
+	for range 50 {
+		ctx, cancel := context.WithCancel(t.Context())
+		w, err := c.Put(ctx, "/raw/half", enstore.PutOptions{})
+		is.NoErr(err)
+		_, err = w.Write(bytesOf(1 << 20))
+		is.NoErr(err)
+		cancel()
+		_, err = w.Commit(t.Context())
+		is.True(errors.Is(err, enstore.ErrCancelled))
+		w.Abort()
+		_, err = c.Stat(t.Context(), "/raw/half")
+		is.True(errors.Is(err, enstore.ErrNotFound))
+	}
+}
+
 func TestCommitMayBeAskedAgain(t *testing.T) {
 	is := is.New(t)
 	s := newSite(t, cutAfterEnd)

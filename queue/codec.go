@@ -69,6 +69,8 @@ var decoders = map[string]func([]byte) (Event, error){
 	"chosen": decodeAs[VolumeChosen], "refused": decodeAs[VolumeRefused], "volumes changed": decodeAs[VolumesChanged],
 	"blocked": decodeAs[VolumeBlocked], "freed": decodeAs[VolumeFreed], "left": decodeAs[VolumeLeft],
 	"held": decodeAs[LibraryHeld], "ordered": decodeAs[Ordered],
+	"request held": decodeAs[RequestHeld], "request released": decodeAs[RequestReleased],
+	"struck": decodeAs[Struck], "forgiven": decodeAs[Forgiven], "tick": decodeAs[Tick], "configured": decodeAs[Configured],
 }
 
 func eventName(e Event) (string, bool) {
@@ -111,6 +113,18 @@ func eventName(e Event) (string, bool) {
 		return "held", true
 	case Ordered:
 		return "ordered", true
+	case RequestHeld:
+		return "request held", true
+	case RequestReleased:
+		return "request released", true
+	case Struck:
+		return "struck", true
+	case Forgiven:
+		return "forgiven", true
+	case Tick:
+		return "tick", true
+	case Configured:
+		return "configured", true
 	}
 	return "", false
 }

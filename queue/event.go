@@ -135,8 +135,49 @@ type VolumeLeft struct {
 type LibraryHeld struct {
 	Time    time.Time
 	Library Library
-	Reads   bool
+	Reads   bool // and what else is of a volume
 	Writes  bool
+	Reason  string `json:",omitempty"`
+	Who     string `json:",omitempty"`
+}
+
+// RequestHeld keeps a waiting request from being started until RequestReleased. One that is leased already is held when
+// it comes back.
+type RequestHeld struct {
+	Time time.Time
+	ID   RequestID
+	Who  string
+}
+
+// RequestReleased takes RequestHeld back.
+type RequestReleased struct {
+	Time time.Time
+	ID   RequestID
+}
+
+// Struck says that work with this volume in this drive failed by the fault of one of the two, and it is not known of which.
+type Struck struct {
+	Time   time.Time
+	Drive  Drive
+	Volume Volume
+}
+
+// Forgiven forgets the strikes against a drive, a volume, or, if both are named, against that pair. A volume or drive that the
+// machine had blamed is used again.
+type Forgiven struct {
+	Time   time.Time
+	Drive  Drive
+	Volume Volume
+}
+
+// Tick says that it is later. The machine asks for it by [Machine.Wake].
+type Tick struct{ Time time.Time }
+
+// Configured changes the numbers and rules by which the machine decides. Leases go on under the new ones; requests keep the
+// priorities that the rules gave them when they came.
+type Configured struct {
+	Time     time.Time
+	Settings Settings
 }
 
 // Ordered tells in which order a planner wants the waiting reads of a volume. Reads that it does not name follow by
@@ -147,22 +188,28 @@ type Ordered struct {
 	Order  []RequestID
 }
 
-func (e Submitted) when() time.Time      { return e.Time }
-func (e Cancelled) when() time.Time      { return e.Time }
-func (e Finished) when() time.Time       { return e.Time }
-func (e Requeued) when() time.Time       { return e.Time }
-func (e Reprioritised) when() time.Time  { return e.Time }
-func (e DriveReady) when() time.Time     { return e.Time }
-func (e DriveGone) when() time.Time      { return e.Time }
-func (e LeaseMore) when() time.Time      { return e.Time }
-func (e LeaseEnough) when() time.Time    { return e.Time }
-func (e LeaseEnded) when() time.Time     { return e.Time }
-func (e LeaseExpired) when() time.Time   { return e.Time }
-func (e VolumeChosen) when() time.Time   { return e.Time }
-func (e VolumeRefused) when() time.Time  { return e.Time }
-func (e VolumesChanged) when() time.Time { return e.Time }
-func (e VolumeBlocked) when() time.Time  { return e.Time }
-func (e VolumeFreed) when() time.Time    { return e.Time }
-func (e VolumeLeft) when() time.Time     { return e.Time }
-func (e LibraryHeld) when() time.Time    { return e.Time }
-func (e Ordered) when() time.Time        { return e.Time }
+func (e Submitted) when() time.Time       { return e.Time }
+func (e Cancelled) when() time.Time       { return e.Time }
+func (e Finished) when() time.Time        { return e.Time }
+func (e Requeued) when() time.Time        { return e.Time }
+func (e Reprioritised) when() time.Time   { return e.Time }
+func (e DriveReady) when() time.Time      { return e.Time }
+func (e DriveGone) when() time.Time       { return e.Time }
+func (e LeaseMore) when() time.Time       { return e.Time }
+func (e LeaseEnough) when() time.Time     { return e.Time }
+func (e LeaseEnded) when() time.Time      { return e.Time }
+func (e LeaseExpired) when() time.Time    { return e.Time }
+func (e VolumeChosen) when() time.Time    { return e.Time }
+func (e VolumeRefused) when() time.Time   { return e.Time }
+func (e VolumesChanged) when() time.Time  { return e.Time }
+func (e VolumeBlocked) when() time.Time   { return e.Time }
+func (e VolumeFreed) when() time.Time     { return e.Time }
+func (e VolumeLeft) when() time.Time      { return e.Time }
+func (e LibraryHeld) when() time.Time     { return e.Time }
+func (e Ordered) when() time.Time         { return e.Time }
+func (e RequestHeld) when() time.Time     { return e.Time }
+func (e RequestReleased) when() time.Time { return e.Time }
+func (e Struck) when() time.Time          { return e.Time }
+func (e Forgiven) when() time.Time        { return e.Time }
+func (e Tick) when() time.Time            { return e.Time }
+func (e Configured) when() time.Time      { return e.Time }

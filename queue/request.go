@@ -56,20 +56,29 @@ func (f Family) IsZero() bool { return f == Family{} }
 type Kind uint8
 
 const (
-	Read  Kind = 1 // a file from a known volume
-	Write Kind = 2 // a file to some volume of a family
+	Read    Kind = 1 // a file from a known volume
+	Write   Kind = 2 // a file to some volume of a family
+	Verify  Kind = 3 // as Read, but nobody takes the bytes: only whether they are right counts
+	Migrate Kind = 4 // as Read, to be written to another volume
 )
 
-// String gives "read" or "write".
+// String gives "read", "write", "verify" or "migrate".
 func (k Kind) String() string {
 	switch k {
 	case Read:
 		return "read"
 	case Write:
 		return "write"
+	case Verify:
+		return "verify"
+	case Migrate:
+		return "migrate"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
+
+// OfVolume tells whether requests of this kind are for a known volume, and wait in its group.
+func (k Kind) OfVolume() bool { return k == Read || k == Verify || k == Migrate }
 
 // Position is a place on a volume. Reads of a volume are served by File, then Block, ascending.
 type Position struct {
@@ -87,9 +96,26 @@ type Request struct {
 	Size     int64     // bytes, -1 if unknown
 	Volume   Volume    // reads: where the file is
 	Position Position  // reads
-	Class    string    // what the client called this kind of work; kept and shown, not interpreted
-	Priority int       // higher goes earlier; clipped to +-MaxPriority
+	Class    string    // what the client called this kind of work; for rules
+	Priority int       // higher goes earlier; clipped to +-MaxPriority; below 0 is background work, which gives way to all other
 	Accepted time.Time // from when on it ages; a time after that of its event counts as that of the event
+
+	// Admin is the administrative priority, of data acquisition for example: 0 is none. A request that has one goes before all
+	// that have not, whatever the shares, and a drive is freed for it at the next file boundary.
+	Admin    int
+	Host     string    // of the client; for rules and limits
+	User     string    // who asks; for rules, limits and shares
+	Path     string    // of the file; for rules only, the machine does not keep it
+	Dataset  string    // what belongs together: written side by side, and finished together when little of it is left
+	Deadline time.Time // by when it should be done, zero: none
+	Copies   []Copy    // reads: where the same file is besides
+}
+
+// Copy is a further place of a file that is to be read.
+type Copy struct {
+	Library  Library
+	Volume   Volume
+	Position Position
 }
 
 // Lease is one volume for one drive, and what to do with it.
@@ -102,4 +128,5 @@ type Lease struct {
 	Width    int    // writes
 	Volume   Volume // writes: empty until VolumeChosen
 	Requests []RequestID
+	Why      Why // this lease, and not another one, was next
 }

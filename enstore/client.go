@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net"
+	"os"
 	"strings"
 	"sync"
 
@@ -26,6 +27,7 @@ type Options struct {
 type Client struct {
 	control wire.Control
 	opts    Options
+	host    string // this machine's name; "" if it has none
 
 	mu     sync.Mutex
 	closed bool
@@ -37,6 +39,7 @@ type Client struct {
 // New gives a Client of a site. The control is not closed by the Client.
 func New(control wire.Control, o *Options) *Client {
 	c := &Client{control: control}
+	c.host, _ = os.Hostname()
 	if o != nil {
 		c.opts = *o
 	}

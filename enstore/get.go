@@ -1,10 +1,12 @@
 package enstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/crc"
@@ -13,10 +15,15 @@ import (
 
 // GetOptions say how a file is wanted. The zero value is useful.
 type GetOptions struct {
-	// Class is what the caller calls this kind of work: kept and shown, not interpreted. Of requests
-	// that wait, those of larger Priority go first.
+	// Class is what the caller calls this kind of work: kept and shown, and there for the site's rules. Of requests
+	// that wait, those of larger Priority go first; below 0 is background work.
 	Class    string
 	Priority int
+	// Dataset names the files that are wanted together: the last few of them are moved ahead.
+	Dataset string
+	// Deadline is when the file should be there; a request is moved ahead as its deadline comes near. Zero: none.
+	Deadline time.Time
+	User     string // who asks; "" means Options.User
 	// Overwrite lets GetFile replace a file.
 	Overwrite bool
 	// Progress as in PutOptions.
@@ -35,7 +42,7 @@ func (c *Client) Get(ctx context.Context, key string, o GetOptions) (*Reader, er
 		return nil, err
 	}
 	r := &Reader{c: c, ctx: ctx, key: key, sum: uint32(crc.Seed1), rep: reporter{fn: o.Progress, total: -1}}
-	r.get = wire.Get{Key: name, Class: o.Class, Priority: o.Priority}
+	r.get = wire.Get{Key: name, Class: o.Class, Priority: o.Priority, Dataset: o.Dataset, Deadline: o.Deadline, Host: c.host, User: cmp.Or(o.User, c.opts.User)}
 	if bfid != "" {
 		r.get.Key, r.get.BFID = "", bfid
 	}

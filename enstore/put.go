@@ -23,10 +23,14 @@ type PutOptions struct {
 	// Rate is how many bytes a second the source gives; 0: not known. A source slower than the
 	// drive can stream goes over the site's spool.
 	Rate int64
-	// Class is what the caller calls this kind of work: kept and shown, not interpreted. Of requests
-	// that wait, those of larger Priority go first.
+	// Class is what the caller calls this kind of work: kept and shown, and there for the site's rules. Of requests
+	// that wait, those of larger Priority go first; below 0 is background work.
 	Class    string
 	Priority int
+	// Dataset names what the file belongs to. Files of one dataset are written side by side where that is possible.
+	Dataset string
+	// Deadline is when the file should be stored; a request is moved ahead as its deadline comes near. Zero: none.
+	Deadline time.Time
 
 	Mode     uint32 // permission bits; 0 means 0644
 	UID, GID uint32
@@ -57,7 +61,7 @@ func (c *Client) newPut(key string, o PutOptions) (wire.Put, error) {
 	}
 	p := wire.Put{
 		ID: o.ID, Key: key, Size: o.Size, Sum: o.Expect, Level: o.Commit, Rate: o.Rate, Class: o.Class,
-		Priority: o.Priority, Mode: o.Mode, UID: o.UID, GID: o.GID, MTime: o.MTime, User: o.User,
+		Priority: o.Priority, Dataset: o.Dataset, Deadline: o.Deadline, Host: c.host, Mode: o.Mode, UID: o.UID, GID: o.GID, MTime: o.MTime, User: o.User,
 	}
 	if p.ID.IsZero() {
 		p.ID = catalog.NewRequestID()

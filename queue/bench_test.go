@@ -12,7 +12,7 @@ import (
 // loaded gives a machine with n requests, four in five of them reads, over so many volumes; a tenth of the volumes is
 // in work, and one drive has just ended its lease.
 func loaded(n, volumes int) *queue.Machine {
-	m := queue.New(queue.Settings{Batch: 1})
+	m := machine(queue.Settings{Batch: 1})
 	must := func(e queue.Event) []queue.Decision {
 		d, err := m.Apply(e)
 		if err != nil {

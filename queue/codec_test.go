@@ -51,6 +51,6 @@ func FuzzDecodeEvent(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(back, e) {
 			t.Fatalf("%s: %#v is not %#v, %v", line, back, e, err)
 		}
-		_, _ = queue.New(queue.Settings{}).Apply(e) // whatever it is, it does no harm
+		_, _ = machine(queue.Settings{}).Apply(e) // whatever it is, it does no harm
 	})
 }

@@ -14,7 +14,7 @@
 //
 // # Use
 //
-//	m := queue.New(queue.Settings{})
+//	m, err := queue.New(queue.Settings{})
 //	decisions, err := m.Apply(queue.DriveReady{Time: now, Drive: "d0", Libraries: []queue.Library{"LTO9"}})
 //	decisions, err = m.Apply(queue.Submitted{Time: now, Request: queue.Request{ID: id, Kind: queue.Write, Library: "LTO9", Family: f, Width: 1, Size: 1 << 30, Accepted: now}})
 //	for _, d := range decisions {

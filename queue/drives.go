@@ -15,11 +15,13 @@ func (m *Machine) driveReady(e DriveReady) error {
 		return fmt.Errorf("drive %s: %w", e.Drive, ErrDriveInUse)
 	}
 	m.unready(d)
+	m.assign(d, e.Robot)
 	libraries := slices.Compact(slices.Sorted(slices.Values(e.Libraries)))
 	d.pools = make([]*pool, len(libraries))
 	for i, name := range libraries {
 		d.pools[i] = m.pool(name)
 	}
+	m.share(d.pools)
 	m.fill(d, e.Mounted)
 	if v := d.mounted(); v != nil {
 		if v.family.IsZero() {
@@ -40,6 +42,7 @@ func (m *Machine) driveGone(e DriveGone) error {
 		return fmt.Errorf("drive %q: %w", e.Drive, ErrUnknownDrive)
 	}
 	m.unready(d)
+	m.unpickAll(d.pools)
 	m.forgetDrive(d)
 	return nil
 }
@@ -81,7 +84,7 @@ func (m *Machine) left(v *volume) {
 
 // wakeVolume wakes who waited for a volume.
 func (m *Machine) wakeVolume(v *volume) {
-	m.wake(v.reads, VolumeInUse, VolumeElsewhere, Blocked)
+	m.wake(v.reads, VolumeInUse, VolumeElsewhere, Blocked, Suspect)
 	if g := m.writers(v); g != nil {
 		m.unrefuse(g)
 	}
@@ -97,19 +100,37 @@ func (m *Machine) writers(v *volume) *group {
 
 // warm puts the groups that like to find a volume mounted into their right order.
 func (m *Machine) warm(v *volume) {
-	if v.reads != nil {
-		m.touch(v.reads)
-	}
-	if g := m.writers(v); g != nil {
-		m.touch(g)
+	for _, g := range [...]*group{v.reads, m.writers(v)} {
+		if g != nil {
+			m.wake(g, TooLittle) // it would cost no mount now
+			m.touch(g)
+		}
 	}
 }
 
+// makeReady lets a drive be chosen, if nothing else keeps it from that.
 func (m *Machine) makeReady(d *drive) {
 	d.ready, d.since = true, m.now
+	if m.s.Rest > 0 && d.mounted() != nil {
+		m.timers.add(d.since+int64(m.s.Rest), timer{drive: d.name})
+	}
+	m.list(d)
+}
+
+// list puts a ready drive among those of its pools, unless it is blamed, or its robot has enough to do.
+func (m *Machine) list(d *drive) {
+	if !d.ready || d.listed || d.blamed || d.robot != nil && d.robot.full() {
+		return
+	}
+	d.listed = true
 	for _, p := range d.pools {
 		i, _ := slices.BinarySearchFunc(p.ready, d.name, byDrive)
 		p.ready = slices.Insert(p.ready, i, d)
+		for _, g := range slices.Clone(p.picky) {
+			if !m.shuns(g.volume, d) {
+				m.wake(g, Suspect)
+			}
+		}
 	}
 	if v := d.mounted(); v != nil {
 		m.warm(v)
@@ -117,14 +138,17 @@ func (m *Machine) makeReady(d *drive) {
 	}
 }
 
-func (m *Machine) unready(d *drive) {
-	if !d.ready {
+func (m *Machine) unlist(d *drive) {
+	if !d.listed {
 		return
 	}
-	d.ready = false
+	d.listed = false
 	for _, p := range d.pools {
 		if i, ok := slices.BinarySearchFunc(p.ready, d.name, byDrive); ok {
 			p.ready = slices.Delete(p.ready, i, i+1)
+		}
+		if len(p.ready) == 0 { // now they wait for any drive, as all do
+			m.unpickAll([]*pool{p})
 		}
 	}
 	if v := d.mounted(); v != nil {
@@ -132,11 +156,66 @@ func (m *Machine) unready(d *drive) {
 	}
 }
 
+func (m *Machine) unready(d *drive) {
+	d.ready = false
+	m.unlist(d)
+}
+
+// assign says which robot serves a drive.
+func (m *Machine) assign(d *drive, name string) {
+	if old := d.robot; old != nil && old.name != name {
+		old.drives = slices.DeleteFunc(old.drives, func(o *drive) bool { return o == d })
+		d.robot = nil
+	}
+	if name == "" || d.robot != nil {
+		return
+	}
+	r := m.robots[name]
+	if r == nil {
+		r = &robot{name: name, most: -1}
+		if n, ok := m.rules.limits.Robot(name); ok {
+			r.most = n
+		}
+		m.robots[name] = r
+	}
+	d.robot = r
+	i, _ := slices.BinarySearchFunc(r.drives, d.name, byDrive)
+	r.drives = slices.Insert(r.drives, i, d)
+}
+
+// engage counts a lease of a drive for its robot.
+func (m *Machine) engage(d *drive, n int) {
+	r := d.robot
+	if r == nil {
+		return
+	}
+	r.active += n
+	if r.most < 0 {
+		return
+	}
+	for _, o := range r.drives {
+		if r.full() {
+			m.unlist(o)
+		} else {
+			m.list(o)
+		}
+	}
+}
+
+// share makes pools whose drives are shared one for the shares.
+func (m *Machine) share(pools []*pool) {
+	for _, p := range pools[1:] {
+		if p.tree != pools[0].tree {
+			m.merge(pools[0].tree, p.tree)
+		}
+	}
+}
+
 // mountedFor tells whether a ready drive already has a volume in it on which the group could go on.
 func (m *Machine) mountedFor(g *group) bool {
-	if g.kind == Read {
+	if !g.write {
 		d := g.volume.drive
-		return d != nil && d.ready && d.serves(g.pool)
+		return d != nil && d.listed && d.serves(g.pool)
 	}
 	return slices.ContainsFunc(g.pool.ready, func(d *drive) bool { return d.mounted().takes(g) })
 }
@@ -156,7 +235,9 @@ func (m *Machine) volumeBlocked(e VolumeBlocked) error {
 	if e.Volume == "" {
 		return fmt.Errorf("volume blocked: no volume: %w", ErrInvalid)
 	}
-	m.volume(e.Volume).blocked = cmp.Or(e.Reason, "blocked")
+	v := m.volume(e.Volume)
+	v.blocked = cmp.Or(e.Reason, "blocked")
+	m.moveCopies(v)
 	return nil
 }
 
@@ -181,6 +262,11 @@ func (m *Machine) libraryHeld(e LibraryHeld) error {
 		return fmt.Errorf("library held: no library: %w", ErrInvalid)
 	}
 	p := m.pool(e.Library)
-	p.holdReads, p.holdWrites = e.Reads, e.Writes
+	p.holdReads, p.holdWrites, p.holdWhy, p.holdWho = e.Reads, e.Writes, e.Reason, e.Who
+	for _, g := range m.groups {
+		if g.pool == p {
+			m.touch(g)
+		}
+	}
 	return nil
 }

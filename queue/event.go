@@ -45,6 +45,7 @@ type DriveReady struct {
 	Libraries     []Library // whose requests it can serve, at least one
 	Mounted       Volume    // empty: the drive is empty
 	MountedFamily Family    // if known
+	Robot         string    `json:",omitempty"` // that serves it, if it is to be limited
 }
 
 // DriveGone says that a drive no longer offers itself. A lease that it has goes on. The volume in it stays there until

@@ -8,7 +8,10 @@ import (
 )
 
 func Example() {
-	m := queue.New(queue.Settings{})
+	m, err := queue.New(queue.Settings{})
+	if err != nil {
+		panic(err)
+	}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	apply := func(e queue.Event) {
 		decisions, err := m.Apply(e)

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/enstore-go/sdk/queue/discipline"
+	"github.com/enstore-go/sdk/queue/fairshare"
+	"github.com/enstore-go/sdk/queue/match"
 )
 
 // Errors that Apply returns, wrapped with the name of what the event was about. The event then changed nothing.
@@ -21,20 +25,31 @@ var (
 
 // Machine is the state of a queue. Make one with New.
 type Machine struct {
-	s         Settings
-	now       int64 // unix nanoseconds of the latest event
-	seq       uint64
-	lastLease LeaseID
-	requests  map[RequestID]*request
-	groups    map[groupKey]*group
-	volumes   map[Volume]*volume
-	leases    map[LeaseID]*lease
-	drives    []*drive // by name
-	pools     []*pool  // by name
-	out       []Decision
+	s          Settings
+	rules      rules
+	guarantees bool  // some share is guaranteed drives
+	now        int64 // unix nanoseconds of the latest event
+	seq        uint64
+	lastLease  LeaseID
+	requests   map[RequestID]*request
+	groups     map[groupKey]*group
+	volumes    map[Volume]*volume
+	leases     map[LeaseID]*lease
+	drives     []*drive // by name
+	pools      []*pool  // by name
+	robots     map[string]*robot
+	profiles   map[match.Fields]*profile
+	counters   map[discipline.Key]*counter
+	datasets   map[datasetKey]*dataset
+	scars      map[RequestID]scar
+	copies     map[RequestID][]Copy
+	timers     timers
+	opened     []*counter // that may have become free for a lane that is shut out
+	past       past
+	out        []Decision
 }
 
-// volume is a cartridge that the machine has to know at the moment: waited for, in use, in a drive, or blocked.
+// volume is a cartridge that the machine has to know at the moment: waited for, in use, in a drive, blocked, or struck.
 type volume struct {
 	name    Volume
 	family  Family // whose writes it takes, zero if unknown or full
@@ -43,6 +58,8 @@ type volume struct {
 	lease   *lease
 	reads   *group
 	blocked string
+	strikes []strike // by different drives
+	blamed  bool
 }
 
 // takes tells whether a volume is one of a write group's.
@@ -51,12 +68,16 @@ func (v *volume) takes(g *group) bool {
 }
 
 type drive struct {
-	name  Drive
-	pools []*pool   // by name
-	holds []*volume // what is in it; two only while it is not known which
-	lease *lease
-	ready bool
-	since int64 // ready since
+	name    Drive
+	robot   *robot    // nil if it did not say
+	pools   []*pool   // by name
+	holds   []*volume // what is in it; two only while it is not known which
+	lease   *lease
+	ready   bool     // it offered itself
+	listed  bool     // it is among the ready drives of its pools
+	since   int64    // ready since
+	strikes []strike // by different volumes
+	blamed  bool
 }
 
 func (d *drive) mounted() *volume {
@@ -68,26 +89,84 @@ func (d *drive) mounted() *volume {
 
 func (d *drive) serves(p *pool) bool { return slices.Contains(d.pools, p) }
 
-type lease struct {
-	id       LeaseID
-	drive    *drive
-	group    *group  // nil for a dismount
-	volume   *volume // nil until chosen
-	requests []*request
-	begun    int64
-	files    int   // handed out so far
-	bytes    int64 // handed out so far, as far as known
-	room     int64 // writes: bytes left, -1 unknown
-	wanting  bool  // asked for more and has no answer yet
+// robot serves drives. It may be limited to so many that work at once.
+type robot struct {
+	name     string
+	most     int // -1: no limit
+	active   int // leases
+	mounting int // of those, how many have not done anything yet, and had to have their volume mounted
+	drives   []*drive
 }
 
-// New makes an empty machine.
-func New(s Settings) *Machine {
-	return &Machine{
-		s: s.withDefaults(), requests: map[RequestID]*request{}, groups: map[groupKey]*group{},
-		volumes: map[Volume]*volume{}, leases: map[LeaseID]*lease{},
-	}
+func (r *robot) full() bool { return r.most >= 0 && r.active >= r.most }
+
+type lease struct {
+	id        LeaseID
+	drive     *drive
+	group     *group          // nil for a dismount
+	leaf      *fairshare.Node // whose turn it was
+	volume    *volume         // nil until chosen
+	requests  []*request
+	begun     int64
+	files     int   // handed out so far
+	bytes     int64 // handed out so far, as far as known
+	room      int64 // writes: bytes left, -1 unknown
+	wanting   bool  // asked for more and has no answer yet
+	mounting  bool  // counted by its robot
+	preempted bool
+	admin     bool // has had a request with an administrative priority
+	ordinary  bool // has had one that is not background
+	charged   int64
+	counts    []count // by limit
+	shares    []spending
 }
+
+// count is how many requests of a lease count under a limit.
+type count struct {
+	counter *counter
+	n       int
+}
+
+// spending is what a lease does for one share.
+type spending struct {
+	leaf *fairshare.Node
+	time int64
+}
+
+// scar is what a request has against a drive or a lease.
+type scar struct {
+	Avoid Drive   // prefer another drive
+	Not   LeaseID // never into this lease again
+}
+
+// New makes an empty machine. Settings with bad rules are no settings: see Settings.Check, which New calls.
+func New(s Settings) (*Machine, error) {
+	m := &Machine{
+		requests: map[RequestID]*request{}, groups: map[groupKey]*group{}, volumes: map[Volume]*volume{}, leases: map[LeaseID]*lease{},
+		robots: map[string]*robot{}, profiles: map[match.Fields]*profile{}, counters: map[discipline.Key]*counter{},
+		datasets: map[datasetKey]*dataset{}, scars: map[RequestID]scar{}, copies: map[RequestID][]Copy{}, past: newPast(),
+	}
+	if err := m.configure(s); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Machine) configure(s Settings) error {
+	r, err := s.compile()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	m.s, m.rules, m.guarantees = s.withDefaults(), r, guarantees(s.Shares)
+	return nil
+}
+
+func guarantees(shares []fairshare.Share) bool {
+	return slices.ContainsFunc(shares, func(s fairshare.Share) bool { return s.Least > 0 || guarantees(s.Shares) })
+}
+
+// Settings are the numbers and rules in force, with all defaults filled in.
+func (m *Machine) Settings() Settings { return m.s }
 
 // Apply tells the machine what happened and returns what is to be done now, in order. The error says that the event did
 // not fit the state; it then changed nothing.
@@ -95,11 +174,14 @@ func (m *Machine) Apply(e Event) ([]Decision, error) {
 	if e == nil {
 		return nil, fmt.Errorf("no event: %w", ErrInvalid)
 	}
+	before := m.now
 	m.now = max(m.now, nanos(e.when()))
 	m.out = nil
 	if err := m.apply(e); err != nil {
+		m.now = before
 		return nil, err
 	}
+	m.tick()
 	m.schedule()
 	return m.out, nil
 }
@@ -112,6 +194,7 @@ func (m *Machine) apply(e Event) error {
 	case Submitted:
 		return m.submitted(e.Request)
 	case Cancelled:
+		m.unobserve(e.ID)
 		return m.finished(e.ID)
 	case Finished:
 		return m.finished(e.ID)
@@ -154,6 +237,17 @@ func (m *Machine) applyRest(e Event) error {
 		return m.libraryHeld(e)
 	case Ordered:
 		m.ordered(e)
+	case RequestHeld:
+		return m.requestHeld(e.ID, true)
+	case RequestReleased:
+		return m.requestHeld(e.ID, false)
+	case Struck:
+		return m.struck(e)
+	case Forgiven:
+		return m.forgiven(e)
+	case Configured:
+		return m.configured(e.Settings)
+	case Tick: // what is due is done after every event
 	default:
 		return fmt.Errorf("event %T: %w", e, ErrInvalid)
 	}
@@ -184,7 +278,7 @@ func (m *Machine) volume(name Volume) *volume {
 
 // forgetVolume drops a volume about which nothing is left to know.
 func (m *Machine) forgetVolume(v *volume) {
-	if v.lease == nil && v.drive == nil && v.reads == nil && v.blocked == "" {
+	if v.lease == nil && v.drive == nil && v.reads == nil && v.blocked == "" && len(v.strikes) == 0 {
 		delete(m.volumes, v.name)
 	}
 }
@@ -192,7 +286,9 @@ func (m *Machine) forgetVolume(v *volume) {
 func (m *Machine) pool(name Library) *pool {
 	i, ok := slices.BinarySearchFunc(m.pools, name, func(p *pool, n Library) int { return cmp.Compare(p.name, n) })
 	if !ok {
-		m.pools = slices.Insert(m.pools, i, &pool{name: name})
+		p := &pool{name: name}
+		p.join(fairshare.NewTree(m.rules.shares))
+		m.pools = slices.Insert(m.pools, i, p)
 	}
 	return m.pools[i]
 }
@@ -216,8 +312,11 @@ func (m *Machine) addDrive(name Drive) *drive {
 }
 
 func (m *Machine) forgetDrive(d *drive) {
-	if d.lease != nil || d.ready || len(d.holds) > 0 {
+	if d.lease != nil || d.ready || len(d.holds) > 0 || len(d.strikes) > 0 {
 		return
+	}
+	if r := d.robot; r != nil {
+		r.drives = slices.DeleteFunc(r.drives, func(o *drive) bool { return o == d })
 	}
 	if i, ok := slices.BinarySearchFunc(m.drives, d.name, byDrive); ok {
 		m.drives = slices.Delete(m.drives, i, i+1)

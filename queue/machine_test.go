@@ -32,7 +32,7 @@ type model struct {
 
 func newModel(t *rapid.T) *model {
 	return &model{
-		t: t, m: queue.New(small), now: start, request: map[queue.RequestID]queue.Request{}, where: map[queue.RequestID]queue.LeaseID{},
+		t: t, m: machine(small), now: start, request: map[queue.RequestID]queue.Request{}, where: map[queue.RequestID]queue.LeaseID{},
 		lease: map[queue.LeaseID]*queue.Lease{}, ready: map[queue.Drive][]queue.Library{}, at: map[queue.Volume]queue.Drive{},
 		blocked: map[queue.Volume]bool{}, refused: map[queue.Family]bool{}, width: map[queue.Family]int{},
 	}
@@ -400,7 +400,7 @@ func TestRandomHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := newModel(t)
 		t.Repeat(x.actions())
-		again, story := queue.New(small), ""
+		again, story := machine(small), ""
 		for _, e := range x.events {
 			line, err := queue.EncodeEvent(e)
 			x.must(err == nil, "%v", err)

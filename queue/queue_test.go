@@ -37,7 +37,7 @@ type desk struct {
 }
 
 func newDesk(t *testing.T, s queue.Settings) *desk {
-	return &desk{is: is.New(t), m: queue.New(s), now: start}
+	return &desk{is: is.New(t), m: machine(s), now: start}
 }
 
 // do applies an event and gives the decisions in words: "grant 1 d0 V1: 1 2", "extend 1: 3", "yield 1", "dismount 2 d0 V1".
@@ -67,6 +67,10 @@ func say(decisions []queue.Decision) string {
 			all = append(all, fmt.Sprintf("yield %d", d.Lease))
 		case queue.Dismount:
 			all = append(all, fmt.Sprintf("dismount %d %s %s", d.Lease, d.Drive, d.Volume))
+		case queue.Preempt:
+			all = append(all, fmt.Sprintf("preempt %d", d.Lease))
+		case queue.Blame:
+			all = append(all, fmt.Sprintf("blame %s%s", d.Drive, d.Volume))
 		}
 	}
 	return strings.Join(all, "; ")
@@ -106,7 +110,7 @@ func (d *desk) done(n int) string { d.is.Helper(); return d.do(queue.Finished{Ti
 
 func (d *desk) why(n int) queue.Reason {
 	d.is.Helper()
-	w, ok := d.m.Explain(id(n))
+	w, ok := d.m.Find(id(n))
 	d.is.True(ok)
 	return w.Reason
 }
@@ -330,7 +334,7 @@ func TestBlockedVolume(t *testing.T) {
 	d.do(queue.VolumeBlocked{Time: d.now, Volume: "V1", Reason: "noaccess"})
 	d.ready("d0", "")
 	d.is.Equal(d.read(1, "V1", 1), "")
-	w, _ := d.m.Explain(id(1))
+	w, _ := d.m.Find(id(1))
 	d.is.Equal(w.Reason, queue.Blocked)
 	d.is.Equal(w.Blocker, "V1: noaccess")
 	d.is.Equal(d.do(queue.VolumeFreed{Time: d.now, Volume: "V1"}), "grant 1 d0 V1: 1")
@@ -433,4 +437,13 @@ func isErr(is *is.I, err, want error) {
 	if !errors.Is(err, want) {
 		is.Equal(err, want)
 	}
+}
+
+// machine makes a machine whose settings are good.
+func machine(s queue.Settings) *queue.Machine {
+	m, err := queue.New(s)
+	if err != nil {
+		panic(err)
+	}
+	return m
 }

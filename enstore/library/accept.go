@@ -11,12 +11,8 @@ import (
 	"github.com/enstore-go/sdk/enstore/wire"
 )
 
-const (
-	// overhead is more than any wrapper writes around a file, in bytes.
-	overhead = 16 << 10
-	// later is when a client that was told Busy may come again.
-	later = 5 * time.Second
-)
+// overhead is more than any wrapper writes around a file, in bytes.
+const overhead = 16 << 10
 
 // Accept admits a file for writing: see wire.Control. It answers at once; every refusal is an error of one of the
 // kinds Invalid, NotFound (no such directory), Exists, Busy, Locked, TooLarge, NoSpace or Unavailable.
@@ -99,31 +95,29 @@ func (l *Library) reserve(ctx context.Context, r *request) (*wire.Ticket, error)
 			return &wire.Ticket{ID: r.id, Stored: old.record}, nil
 		case l.draining:
 			return nil, wire.Errorf(wire.Locked, r.subject(), "the site is draining")
-		case l.live >= l.o.MaxRequests:
-			return nil, busy(r, "%d requests are on their way, no more are taken just now", l.live)
+		case l.live >= hardly*l.o.MaxRequests: // whatever it is: memory has an end
+			return nil, l.busy(r, "%d requests are on their way, no more are taken just now", l.live)
 		}
 		if r.put != nil {
 			if other, taken := l.keys[r.put.Key]; taken {
-				return nil, busy(r, "request %s is storing a file of this name just now", other)
+				return nil, l.busy(r, "request %s is storing a file of this name just now", other)
 			}
 			l.keys[r.put.Key] = r.id
 		}
 		l.requests[r.id] = r
 		l.live++
+		l.users[r.user()]++
 		return nil, nil
 	}
-}
-
-func busy(r *request, format string, args ...any) error {
-	e := wire.Errorf(wire.Busy, r.subject(), format, args...)
-	e.RetryAfter = later
-	return e
 }
 
 // same tells whether two requests of one id ask for the same.
 func (r *request) same(o *request) bool {
 	if r.put != nil && o.put != nil {
-		return r.put.Key == o.put.Key
+		a, b := r.put, o.put
+		size := a.Size == b.Size || a.Size == wire.UnknownSize || b.Size == wire.UnknownSize
+		sum := a.Sum == nil || b.Sum == nil || *a.Sum == *b.Sum
+		return a.Key == b.Key && size && sum
 	}
 	return r.get != nil && o.get != nil && r.get.Key == o.get.Key && r.get.BFID == o.get.BFID
 }
@@ -150,7 +144,7 @@ func (l *Library) unreserve(r *request) {
 	if r.put != nil && l.keys[r.put.Key] == r.id {
 		delete(l.keys, r.put.Key)
 	}
-	l.live--
+	l.leave(r)
 	r.notify()
 	l.stir()
 }
@@ -172,6 +166,9 @@ func (l *Library) admit(ctx context.Context, r *request) (*wire.Ticket, error) {
 		return nil, err
 	}
 	if err := l.choose(ctx, r, place); err != nil {
+		return nil, err
+	}
+	if err := l.room(r); err != nil {
 		return nil, err
 	}
 	return nil, l.begin(r)
@@ -210,10 +207,10 @@ func (l *Library) choose(ctx context.Context, r *request, place namespace.Place)
 	}
 	library := place.Tags.Library[0]
 	l.mu.Lock()
-	why, locked := l.locked[library]
+	err = l.takes(library, true)
 	l.mu.Unlock()
-	if locked {
-		return wire.Errorf(wire.Locked, "library "+string(library), "takes no requests: %s", why)
+	if err != nil {
+		return err
 	}
 	spooled := l.o.needsSpool(family.Wrapper, p)
 	if spooled && l.o.Spool == nil {
@@ -342,7 +339,12 @@ func (l *Library) recall(ctx context.Context, g wire.Get, subject string) (wire.
 	if t, err := l.reserve(ctx, r); t != nil || err != nil {
 		return orZero(t), err
 	}
-	f, v, err := l.readable(ctx, g)
+	places, err := l.readable(ctx, g)
+	if err == nil {
+		r.file, r.places = &places[0].file, places
+		r.library, r.family = places[0].volume.Library, places[0].volume.Family
+		err = l.room(r)
+	}
 	if err != nil {
 		l.unreserve(r)
 		return wire.Ticket{}, err
@@ -352,7 +354,7 @@ func (l *Library) recall(ctx context.Context, g wire.Get, subject string) (wire.
 	if l.closed {
 		return wire.Ticket{}, errClosed
 	}
-	r.file, r.library, r.family, r.accepted = &f, v.Library, v.Family, time.Now()
+	r.accepted = time.Now()
 	if line, err := r.acceptRecord(); err == nil {
 		l.j.add(line) // a read ends with the process: it need not be durable
 	}
@@ -360,38 +362,54 @@ func (l *Library) recall(ctx context.Context, g wire.Get, subject string) (wire.
 	return wire.Ticket{ID: r.id, Stored: readRecord(r)}, nil
 }
 
-// readable finds the copy of a file to be read: the one asked for, or another if its volume may not be read.
-func (l *Library) readable(ctx context.Context, g wire.Get) (catalog.File, catalog.Volume, error) {
+// place is where a file can be read.
+type place struct {
+	file   catalog.File
+	volume catalog.Volume
+}
+
+// readable finds the places where a file can be read: the one asked for first, then those of its copies.
+func (l *Library) readable(ctx context.Context, g wire.Get) ([]place, error) {
 	id := g.BFID
 	if g.Key != "" {
 		e, err := l.o.Tree.Lookup(ctx, g.Key)
 		if err != nil {
-			return catalog.File{}, catalog.Volume{}, err
+			return nil, err
 		}
 		if e.Dir {
-			return catalog.File{}, catalog.Volume{}, wire.Errorf(wire.Invalid, g.Key, "is a directory")
+			return nil, wire.Errorf(wire.Invalid, g.Key, "is a directory")
 		}
 		id = e.BFID
 	}
 	f, err := l.o.Catalog.File(ctx, id)
 	if err != nil {
-		return catalog.File{}, catalog.Volume{}, err
+		return nil, err
 	}
+	var places []place
 	v, err := l.usable(ctx, f)
 	if err == nil {
-		return f, v, nil
+		places = append(places, place{f, v})
 	}
 	copies, e := l.o.Catalog.CopiesOf(ctx, id)
 	if e != nil {
-		return catalog.File{}, catalog.Volume{}, errors.Join(err, e)
+		if len(places) > 0 {
+			return places, nil
+		}
+		return nil, errors.Join(err, e)
 	}
 	for _, c := range copies {
-		if v, e := l.usable(ctx, c); e == nil && c.BFID != f.BFID {
+		if c.BFID == f.BFID {
+			continue
+		}
+		if v, e := l.usable(ctx, c); e == nil {
 			c.Path = f.Path
-			return c, v, nil
+			places = append(places, place{c, v})
 		}
 	}
-	return catalog.File{}, catalog.Volume{}, err
+	if len(places) == 0 {
+		return nil, err
+	}
+	return places, nil
 }
 
 // usable gives the volume of a file, or why the file cannot be read.

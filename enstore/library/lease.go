@@ -21,6 +21,7 @@ type lease struct {
 	extra    []*request // given since its mover last asked
 	changes  int        // Library.changes when it was granted
 	yield    bool       // the mover was told to come to an end
+	preempt  bool       // its drive is wanted for something more important
 	asking   bool       // a More waits
 	wake     chan struct{}
 	over     bool          // nothing of it counts any more
@@ -88,7 +89,43 @@ func (l *Library) decide(d queue.Decision) {
 			w.yield = true
 			w.stir()
 		}
+	case queue.Preempt:
+		if w := l.granted[d.Lease]; w != nil {
+			w.preempt = true
+			l.preempted = append(l.preempted, w)
+		}
+	case queue.Blame:
+		l.log.Error("failed too often, and is not used until it is forgiven", "drive", d.Drive, "volume", d.Volume)
 	}
+}
+
+// freeUp takes from leases whose drives are wanted for something more important what was not begun: their movers end with the file that
+// they are at. It is done when the queue has been told everything else. Caller holds mu.
+func (l *Library) freeUp() {
+	for len(l.preempted) > 0 {
+		w := l.preempted[0]
+		l.preempted = l.preempted[1:]
+		if w.over {
+			continue
+		}
+		for _, r := range slices.Clone(w.requests) {
+			if r.turn == nil && r.cached == nil && r != w.current() {
+				w.drop(r)
+				r.lease = nil
+				_ = l.apply(queue.Requeued{Time: time.Now(), ID: qid(r.id)})
+				l.attend(r)
+				r.notify()
+			}
+		}
+	}
+}
+
+// current is the request that a mover is at, as far as is known: the first that is not settled.
+func (w *lease) current() *request {
+	if len(w.requests) == 0 {
+		return nil
+	}
+	return w.requests[0]
 }
 
 // newLease hands a decision to the drive that waits for it. A drive is ready only while its mover waits.
@@ -108,6 +145,9 @@ func (l *Library) give(w *lease, ids []queue.RequestID) []*request {
 	for _, id := range ids {
 		if r := l.requests[catalog.RequestID(id)]; r != nil {
 			r.lease = w
+			if w.kind == wire.ReadLease {
+				r.readFrom(catalog.Label(w.queue.Volume))
+			}
 			l.attend(r)
 			rs = append(rs, r)
 		}
@@ -119,6 +159,16 @@ func (l *Library) give(w *lease, ids []queue.RequestID) []*request {
 		}
 	}
 	return rs
+}
+
+// readFrom makes the copy on a volume the one that is read.
+func (r *request) readFrom(v catalog.Label) {
+	for i := range r.places {
+		if p := &r.places[i]; p.file.Volume == v && r.file.Volume != v {
+			r.file, r.library, r.family = &p.file, p.volume.Library, p.volume.Family
+			return
+		}
+	}
 }
 
 // assignments describes requests to a mover. Caller holds mu.
@@ -443,6 +493,9 @@ func (l *Library) end(ctx context.Context, w *lease, rel wire.Release, expired b
 		default:
 			l.requeue(w, r, why, rel.Err != nil)
 		}
+	}
+	if rel.Err != nil && label != "" && (rel.Fault == wire.FaultVolume || rel.Fault == wire.FaultDrive) {
+		_ = l.apply(queue.Struck{Time: time.Now(), Drive: w.queue.Drive, Volume: queue.Volume(label)})
 	}
 	if rel.Fault == wire.FaultVolume && label != "" {
 		for _, r := range w.bounced {

@@ -1,9 +1,11 @@
 package library
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -26,24 +28,30 @@ type Library struct {
 
 	grants sync.Mutex // held while a lease gets its volume from the catalogue
 
-	mu       sync.Mutex
-	q        *queue.Machine
-	requests map[catalog.RequestID]*request
-	keys     map[string]catalog.RequestID // names that are being stored
-	live     int                          // requests that have not ended
-	changes  int                          // events after which there may be room that was not there before
-	past     []catalog.RequestID          // ended requests that are still remembered, oldest first
-	leases   map[catalog.LeaseID]*lease
-	granted  map[queue.LeaseID]*lease
-	drives   map[string]*drive
-	locked   map[catalog.LibraryName]string // why
-	draining bool
-	closed   bool
-	spent    []catalog.RequestID // to be removed from the spool
-	kick     chan struct{}       // closed when a request or lease ends; nil if nobody waits
-	toPlan   map[queue.Volume]bool
-	planned  map[queue.Volume]int // how many reads their last plan ordered
-	planKick chan struct{}
+	mu        sync.Mutex
+	q         *queue.Machine
+	requests  map[catalog.RequestID]*request
+	keys      map[string]catalog.RequestID // names that are being stored
+	live      int                          // requests that have not ended
+	changes   int                          // events after which there may be room that was not there before
+	past      []catalog.RequestID          // ended requests that are still remembered, oldest first
+	leases    map[catalog.LeaseID]*lease
+	granted   map[queue.LeaseID]*lease
+	preempted []*lease // whose requests are to be taken back
+	drives    map[string]*drive
+	states    map[catalog.LibraryName]LibraryState // of those that are not simply open
+	users     map[string]int                       // requests that have not ended
+	events    uint64                               // that the queue was told
+	sum       queue.Digest                         // of its decisions
+	delays    map[catalog.LibraryName]delay
+	draining  bool
+	closed    bool
+	spent     []catalog.RequestID // to be removed from the spool
+	kick      chan struct{}       // closed when a request or lease ends; nil if nobody waits
+	toPlan    map[queue.Volume]bool
+	planned   map[queue.Volume]int // how many reads their last plan ordered
+	planKick  chan struct{}
+	wakeKick  chan struct{} // the queue wants to be woken at another time
 }
 
 var _ wire.Dispatcher = (*Library)(nil)
@@ -59,13 +67,18 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	q, err := queue.New(o.Queue)
+	if err != nil {
+		return nil, fmt.Errorf("library: %w", err)
+	}
 	l := &Library{
-		o: o, log: o.Logger, q: queue.New(o.Queue), requests: map[catalog.RequestID]*request{}, keys: map[string]catalog.RequestID{},
-		leases: map[catalog.LeaseID]*lease{}, granted: map[queue.LeaseID]*lease{}, drives: map[string]*drive{}, locked: map[catalog.LibraryName]string{},
+		o: o, log: o.Logger, q: q, requests: map[catalog.RequestID]*request{}, keys: map[string]catalog.RequestID{},
+		leases: map[catalog.LeaseID]*lease{}, granted: map[queue.LeaseID]*lease{}, drives: map[string]*drive{},
+		users: map[string]int{}, delays: map[catalog.LibraryName]delay{}, wakeKick: make(chan struct{}, 1),
 		toPlan: map[queue.Volume]bool{}, planned: map[queue.Volume]int{}, planKick: make(chan struct{}, 1),
 	}
-	past := &replayed{requests: map[catalog.RequestID]*request{}}
-	var err error
+	past := &replayed{requests: map[catalog.RequestID]*request{}, states: map[catalog.LibraryName]LibraryState{}}
+	l.states = past.states
 	if l.j, err = readJournal(o.FS, o.Dir, o.JournalSize, o.Step, past.take); err != nil {
 		return nil, err
 	}
@@ -83,6 +96,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	}
 	l.wg.Go(func() { l.watchVolumes(since) })
 	l.wg.Go(l.planReads)
+	l.wg.Go(l.tick)
 	return l, nil
 }
 
@@ -98,6 +112,7 @@ func (l *Library) restore(ctx context.Context, past *replayed) error {
 		if requeue {
 			l.keys[r.put.Key] = r.id
 			l.live++
+			l.users[r.user()]++
 			again = append(again, r)
 		} else {
 			r.state = ended
@@ -122,6 +137,9 @@ func (l *Library) restore(ctx context.Context, past *replayed) error {
 	}
 	l.mu.Lock()
 	defer l.unlock()
+	for _, name := range slices.Sorted(maps.Keys(l.states)) {
+		l.holdBack(l.states[name])
+	}
 	for _, r := range again {
 		l.submit(r)
 	}
@@ -157,7 +175,7 @@ func (l *Library) resume(ctx context.Context, r *request) (bool, error) {
 	return false, nil
 }
 
-// snapshot is what a new journal begins with: the writes that have not ended.
+// snapshot is what a new journal begins with: the writes that have not ended, the states of the libraries, and the queue.
 func (l *Library) snapshot() [][]byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -173,6 +191,21 @@ func (l *Library) snapshot() [][]byte {
 		if line, err := r.acceptRecord(); err == nil {
 			lines = append(lines, line)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.states)) {
+		if line, err := stateRecord(l.states[name]); err == nil {
+			lines = append(lines, line)
+		}
+	}
+	var b bytes.Buffer
+	err := l.q.Snapshot(&b)
+	if err == nil {
+		var parts [][]byte
+		parts, err = queueRecords(b.Bytes(), l.events, l.sum)
+		lines = append(lines, parts...)
+	}
+	if err != nil { // what was accepted is in the journal all the same
+		l.log.Error("the queue's decisions cannot be followed from here on", "error", err)
 	}
 	return lines
 }
@@ -274,20 +307,6 @@ func (l *Library) volumeEvents(since uint64) ([]catalog.Event, error) {
 	return l.o.Catalog.Events(l.ctx, since, 1000)
 }
 
-// Lock makes a library refuse new requests, with this reason. Those accepted go on.
-func (l *Library) Lock(name catalog.LibraryName, why string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.locked[name] = why
-}
-
-// Unlock takes Lock back.
-func (l *Library) Unlock(name catalog.LibraryName) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.locked, name)
-}
-
 // VolumeLeft tells that a robot confirmed that a volume is in no drive any more: see wire.Dispatcher.
 func (l *Library) VolumeLeft(_ context.Context, label catalog.Label) error {
 	l.mu.Lock()
@@ -373,13 +392,11 @@ var errClosed = wire.Errorf(wire.Unavailable, "library", "the site is closing")
 
 // apply tells the queue what happened and does what it decides. Caller holds mu.
 func (l *Library) apply(e queue.Event) error {
-	if line, err := eventRecord(e); err == nil {
-		l.j.add(line)
-	}
 	switch e.(type) {
 	case queue.DriveReady, queue.DriveGone, queue.LeaseEnded, queue.VolumeLeft, queue.VolumesChanged:
 		l.changes++
 	}
+	wake := l.q.Wake()
 	decisions, err := l.q.Apply(e)
 	if err != nil {
 		if !errors.Is(err, queue.ErrVolumeInUse) && !errors.Is(err, queue.ErrUnknownDrive) {
@@ -387,10 +404,46 @@ func (l *Library) apply(e queue.Event) error {
 		}
 		return err
 	}
+	l.events++
+	l.sum.Add(decisions)
+	if line, err := eventRecord(e, l.events, l.sum); err == nil {
+		l.j.add(line)
+	}
+	if !l.q.Wake().Equal(wake) {
+		select {
+		case l.wakeKick <- struct{}{}:
+		default:
+		}
+	}
 	for _, d := range decisions {
 		l.decide(d)
 	}
+	l.freeUp()
 	return nil
+}
+
+// tick tells the queue that it is later, when it wants to hear that, until Close.
+func (l *Library) tick() {
+	for {
+		l.mu.Lock()
+		wake := l.q.Wake()
+		l.mu.Unlock()
+		var later <-chan time.Time
+		if !wake.IsZero() {
+			later = time.After(time.Until(wake))
+		}
+		select {
+		case <-l.wakeKick:
+		case <-later:
+			l.mu.Lock()
+			if !l.closed {
+				_ = l.apply(queue.Tick{Time: time.Now()})
+			}
+			l.unlock()
+		case <-l.ctx.Done():
+			return
+		}
+	}
 }
 
 // unlock gives mu back and does what had to wait for that.

@@ -150,10 +150,10 @@ func TestAdmission(t *testing.T) {
 			b.is.Equal(ticket.Stored.Request, first.ID) // stored already, or to be compared
 		}
 
-		b.lib.Lock("L1", "inventory")
+		b.is.NoErr(b.lib.SetState(library.LibraryState{Library: "L1", State: library.StateLocked, Reason: "inventory"}))
 		_, err = b.lib.Accept(b.ctx, put("/d/a"))
 		b.kindIs(err, wire.Locked)
-		b.lib.Unlock("L1")
+		b.is.NoErr(b.lib.SetState(library.LibraryState{Library: "L1", State: library.StateOpen}))
 
 		large := with("/d/large", func(p *wire.Put) { p.Size = 9 * gib })
 		b.accept(large)

@@ -38,6 +38,7 @@ type Options struct {
 	LeaseTime     time.Duration  // how long a lease lasts without a sign of life; 1 minute
 	ClientTimeout time.Duration  // how long a request waits in the queue whose client does not ask for its turn; 1 minute
 	JournalSize   int64          // bytes above which a new journal is begun; 64 MiB
+	MaxPerUser    int            // of those, of one user; 0: as many as there may be
 	Queue         queue.Settings // how the queue decides
 
 	// Reel tells how a volume's tape is laid out, by which its reads are put into order; nil says that nobody knows: then they

@@ -167,6 +167,9 @@ func (l *Library) trip(v queue.Volume, blockSize int64) (t trip) {
 	}
 	for id := range l.q.WaitingReads(v) {
 		r := l.requests[catalog.RequestID(id)]
+		if r != nil {
+			r.readFrom(catalog.Label(v))
+		}
 		switch {
 		case r == nil:
 		case r.plans >= planPutOff:
@@ -190,9 +193,9 @@ func (l *Library) trip(v queue.Volume, blockSize int64) (t trip) {
 	return t
 }
 
-// begin is the first block of a read's file, or -1 if it is not known. Files that came from Enstore have the block of their data, if any.
-func (r *request) begin() int64 {
-	switch f := r.file; {
+// begin is the first block of a file, or -1 if it is not known. Files that came from Enstore have the block of their data, if any.
+func begin(f *catalog.File) int64 {
+	switch {
 	case f.Header >= 0:
 		return f.Header
 	case f.Location.HasBlock():
@@ -200,6 +203,8 @@ func (r *request) begin() int64 {
 	}
 	return -1
 }
+
+func (r *request) begin() int64 { return begin(r.file) }
 
 // end is the block behind the filemark of a read's file, or a few blocks further on.
 func (r *request) end(blockSize int64) int64 {

@@ -12,7 +12,7 @@ import (
 
 // record is one line of the journal. Fields are only ever added.
 type record struct {
-	Type    string              `json:"t"` // "accept", "done", "event"; others are of later versions
+	Type    string              `json:"t"` // "accept", "done", "event", "queue", "state"; others are of later versions
 	ID      catalog.RequestID   `json:"id,omitzero"`
 	At      time.Time           `json:"at,omitzero"`
 	Put     *wire.Put           `json:"put,omitempty"`
@@ -25,6 +25,11 @@ type record struct {
 	Spooled bool                `json:"spooled,omitempty"`
 	Err     *wire.Error         `json:"err,omitempty"`
 	Event   json.RawMessage     `json:"event,omitempty"`
+	N       uint64              `json:"n,omitempty"`     // event: its number; queue: of the last event before it
+	Sum     queue.Digest        `json:"sum,omitempty"`   // of all decisions until then
+	Queue   []byte              `json:"queue,omitempty"` // a part of a snapshot of the queue
+	Last    bool                `json:"last,omitempty"`  // the snapshot's last part
+	State   *LibraryState       `json:"state,omitempty"`
 }
 
 // acceptRecord is what the journal must hold of a request before it counts as accepted.
@@ -39,12 +44,30 @@ func doneRecord(id catalog.RequestID, at time.Time, err *wire.Error) ([]byte, er
 	return json.Marshal(record{Type: "done", ID: id, At: at, Err: err})
 }
 
-func eventRecord(e queue.Event) ([]byte, error) {
+func eventRecord(e queue.Event, n uint64, sum queue.Digest) ([]byte, error) {
 	line, err := queue.EncodeEvent(e)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(record{Type: "event", Event: line})
+	return json.Marshal(record{Type: "event", Event: line, N: n, Sum: sum})
+}
+
+// queuePart is how much of a snapshot of the queue goes into one record, in bytes; JSON makes a third more of it.
+const queuePart = 512 << 10
+
+// queueRecords splits a snapshot of the queue into records.
+func queueRecords(snapshot []byte, n uint64, sum queue.Digest) ([][]byte, error) {
+	var lines [][]byte
+	for len(snapshot) > 0 {
+		part := snapshot[:min(len(snapshot), queuePart)]
+		snapshot = snapshot[len(part):]
+		line, err := json.Marshal(record{Type: "queue", Queue: part, Last: len(snapshot) == 0, N: n, Sum: sum})
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
 }
 
 // replayed is what a journal says of the process before this one: the requests that it had not ended, in the order in
@@ -52,6 +75,7 @@ func eventRecord(e queue.Event) ([]byte, error) {
 type replayed struct {
 	requests map[catalog.RequestID]*request
 	order    []catalog.RequestID
+	states   map[catalog.LibraryName]LibraryState
 }
 
 // take follows one record.
@@ -74,6 +98,10 @@ func (p *replayed) take(line []byte) error {
 		}
 	case "done":
 		delete(p.requests, rec.ID)
+	case "state":
+		if rec.State != nil {
+			p.states[rec.State.Library] = *rec.State
+		}
 	}
 	return nil
 }

@@ -34,7 +34,8 @@ type request struct {
 	family   catalog.Family
 	width    int
 	spooled  bool
-	file     *catalog.File // of a read
+	file     *catalog.File // of a read: what is read, or will be as far as that is known
+	places   []place       // of a read: where else it can be read, and there
 	accepted time.Time
 
 	state     state
@@ -91,13 +92,7 @@ func qfamily(f catalog.Family) queue.Family {
 // submit puts a request into the queue. Caller holds mu.
 func (l *Library) submit(r *request) {
 	r.state, r.turn, r.told = queued, nil, time.Time{}
-	q := queue.Request{ID: qid(r.id), Library: queue.Library(r.library), Family: qfamily(r.family), Accepted: r.accepted}
-	if r.put != nil {
-		q.Kind, q.Width, q.Size, q.Class, q.Priority = queue.Write, r.width, r.put.Size, r.put.Class, r.put.Priority
-	} else {
-		q.Kind, q.Size, q.Class, q.Priority = queue.Read, r.file.Size, r.get.Class, r.get.Priority
-		q.Volume, q.Position = queue.Volume(r.file.Volume), queue.Position{File: r.file.Location.File, Block: r.begin()}
-	}
+	q := l.describe(r)
 	if err := l.apply(queue.Submitted{Time: time.Now(), Request: q}); err != nil {
 		r.state = accepting // it is not in the queue
 		l.finish(r, nil, wire.AsError(err, "accept", r.subject()))
@@ -108,6 +103,48 @@ func (l *Library) submit(r *request) {
 	}
 	l.attend(r)
 	r.notify()
+}
+
+// describe gives a request as the queue sees it.
+func (l *Library) describe(r *request) queue.Request {
+	q := queue.Request{ID: qid(r.id), Library: queue.Library(r.library), Family: qfamily(r.family), Accepted: r.accepted, Path: r.subject()}
+	if p := r.put; p != nil {
+		q.Kind, q.Width, q.Size, q.Class, q.Priority = queue.Write, r.width, p.Size, p.Class, p.Priority
+		q.Host, q.User, q.Dataset, q.Deadline = p.Host, p.User, p.Dataset, p.Deadline
+		return q
+	}
+	g := r.get
+	q.Kind, q.Size, q.Class, q.Priority = queue.Read, r.file.Size, g.Class, g.Priority
+	q.Host, q.User, q.Dataset, q.Deadline = g.Host, g.User, g.Dataset, g.Deadline
+	q.Volume, q.Position = queue.Volume(r.file.Volume), queue.Position{File: r.file.Location.File, Block: begin(r.file)}
+	for _, p := range r.places {
+		if p.file.Volume != r.file.Volume && len(q.Copies) < maxCopies {
+			q.Copies = append(q.Copies, queue.Copy{Library: queue.Library(p.volume.Library), Volume: queue.Volume(p.file.Volume),
+				Position: queue.Position{File: p.file.Location.File, Block: begin(&p.file)}})
+		}
+	}
+	return q
+}
+
+// maxCopies is how many places of a file the queue chooses from.
+const maxCopies = 20
+
+// user is who asked.
+func (r *request) user() string {
+	if r.put != nil {
+		return r.put.User
+	}
+	return r.get.User
+}
+
+// leave takes a request from those that are on their way. Caller holds mu.
+func (l *Library) leave(r *request) {
+	l.live--
+	if u := r.user(); l.users[u] > 1 {
+		l.users[u]--
+	} else {
+		delete(l.users, u)
+	}
 }
 
 // attend starts or stops the clock of a request that waits for a drive, or for its client to come to the spool, while
@@ -151,7 +188,7 @@ func (l *Library) hold(r *request, err *wire.Error) {
 	}
 	l.log.Error("a file in the spool cannot go to tape", "key", r.put.Key, "request", r.id, "error", err)
 	l.attend(r)
-	l.live--
+	l.leave(r)
 	r.notify()
 	l.stir()
 	if inQueue {
@@ -185,7 +222,7 @@ func (l *Library) finish(r *request, rec *wire.Record, err *wire.Error) {
 	}
 	l.attend(r)
 	if onTheWay {
-		l.live--
+		l.leave(r)
 	}
 	l.past = append(l.past, r.id)
 	l.forget()

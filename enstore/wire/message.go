@@ -18,8 +18,11 @@ type Put struct {
 	Sum      *uint32           `json:"sum,omitempty"`      // Adler-32, seed 1; nil: not known yet
 	Level    catalog.Level     `json:"level"`              // answer the client once this is reached
 	Rate     int64             `json:"rate,omitempty"`     // bytes/s that the source gives; 0: not known
-	Class    string            `json:"class,omitempty"`    // what the client calls this kind of work; kept and shown
+	Class    string            `json:"class,omitempty"`    // what the client calls this kind of work; for the site's rules
 	Priority int               `json:"priority,omitempty"` // larger goes first
+	Dataset  string            `json:"dataset,omitempty"`  // what the file belongs to
+	Deadline time.Time         `json:"deadline,omitzero"`  // by when it should be done
+	Host     string            `json:"host,omitempty"`     // of the client, as it says
 	Mode     uint32            `json:"mode,omitempty"`     // permission bits
 	UID      uint32            `json:"uid,omitempty"`
 	GID      uint32            `json:"gid,omitempty"`
@@ -35,6 +38,10 @@ type Get struct {
 	BFID     catalog.BFID      `json:"bfid,omitempty"`
 	Class    string            `json:"class,omitempty"`
 	Priority int               `json:"priority,omitempty"`
+	Dataset  string            `json:"dataset,omitempty"`
+	Deadline time.Time         `json:"deadline,omitzero"`
+	Host     string            `json:"host,omitempty"`
+	User     string            `json:"user,omitempty"`
 }
 
 // Ticket is the answer to an accepted request.

@@ -64,6 +64,10 @@ func (n *Node) kid(f *match.Fields) *Node {
 	if r == nil {
 		r = &rule{Share: Share{Name: name, Weight: 1}}
 	}
+	return n.add(name, r)
+}
+
+func (n *Node) add(name string, r *rule) *Node {
 	k := &Node{name: name, rule: r, parent: n, used: n.now}
 	if n.kids == nil {
 		n.kids = map[string]*Node{}
@@ -82,6 +86,48 @@ func (n *Node) Path() string {
 		name = name[1:]
 	}
 	return join(n.parent.Path(), name)
+}
+
+// Names are the names on the way from the whole to a node, as Make takes them.
+func (n *Node) Names() []string {
+	var names []string
+	for ; n.parent != nil; n = n.parent {
+		names = append(names, n.name)
+	}
+	slices.Reverse(names)
+	return names
+}
+
+// Make finds a leaf by what Names gave, or makes it. Nil: the rules have no such leaf any more.
+func (t *Tree) Make(names []string) *Node {
+	n := t.root
+	for _, name := range names {
+		k := n.kids[name]
+		if k == nil {
+			k = n.make(name)
+		}
+		if k == nil {
+			return nil
+		}
+		n = k
+	}
+	if len(n.rule.kids) > 0 || n.rule.Each != "" {
+		return nil
+	}
+	return n
+}
+
+// make makes a kid by its name, if there may be one of that name.
+func (n *Node) make(name string) *Node {
+	var r *rule
+	if i := slices.IndexFunc(n.rule.kids, func(k *rule) bool { return k.Name == name }); i >= 0 {
+		r = n.rule.kids[i]
+	} else if dynamic := n.rule.Each != "" && name != "" && name[0] == '='; dynamic || n.rule.Each == "" && name == other && len(n.rule.kids) > 0 {
+		r = &rule{Share: Share{Name: name, Weight: 1}}
+	} else {
+		return nil
+	}
+	return n.add(name, r)
 }
 
 // Active is how many drives it has.
@@ -149,7 +195,8 @@ func (t *Tree) Begin(leaf *Node, charge time.Duration) {
 	t.Hold(leaf)
 	for n := leaf; n != nil; n = n.parent {
 		n.active++
-		if n.parent != nil {
+		if n.parent != nil { // one that was away claims no more than Credit for that
+			n.used = max(n.used, n.parent.now-int64(Credit)/int64(n.Weight()))
 			n.parent.now = max(n.parent.now, n.used)
 		}
 		n.used += n.charge(charge)
@@ -291,7 +338,7 @@ func (v *View) branch(n *Node) *branch {
 	return b
 }
 
-// Offer says that a leaf has something that could run. One that was away claims no more than Credit for that.
+// Offer says that a leaf has something that could run.
 func (v *View) Offer(leaf *Node) {
 	if b := v.branch(leaf); !b.offered {
 		b.offered = true
@@ -318,7 +365,6 @@ func (v *View) place(n *Node) {
 		wants := (b.offered || len(b.kids) > 0) && !n.full()
 		switch {
 		case wants && b.at < 0:
-			v.tree.forget(n)
 			b.at = len(up.kids)
 			up.kids = append(up.kids, b)
 			up.fix(b.at)
@@ -326,20 +372,6 @@ func (v *View) place(n *Node) {
 			up.fix(b.at)
 		case b.at >= 0:
 			up.remove(b)
-		}
-	}
-}
-
-// forget takes from a node that has work again what it claims beyond Credit.
-func (t *Tree) forget(n *Node) {
-	least := n.parent.now - int64(Credit)/int64(n.Weight())
-	if n.used >= least {
-		return
-	}
-	n.used = least
-	for _, v := range t.views {
-		if b := v.branches[n]; b != nil && b.at >= 0 {
-			v.branches[n.parent].fix(b.at)
 		}
 	}
 }

@@ -18,10 +18,12 @@ type Cancelled struct {
 	ID   RequestID
 }
 
-// Finished removes a request that was settled, well or badly.
+// Finished removes a request that was settled, well or badly. What went well speaks for its drive and its volume: failures that
+// counted against the drive were the fault of other volumes then, those against the volume of other drives.
 type Finished struct {
 	Time time.Time
 	ID   RequestID
+	Well bool `json:",omitempty"`
 }
 
 // Requeued puts a leased request back among the waiting, with its old age. It is not given to the same lease again.

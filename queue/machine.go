@@ -44,6 +44,7 @@ type Machine struct {
 	scars      map[RequestID]scar
 	copies     map[RequestID][]Copy
 	timers     timers
+	suspects   []*volume  // that have strikes, by name
 	opened     []*counter // that may have become free for a lane that is shut out
 	past       past
 	out        []Decision
@@ -58,7 +59,7 @@ type volume struct {
 	lease   *lease
 	reads   *group
 	blocked string
-	strikes []strike // by different drives
+	strikes []strike // in different drives
 	blamed  bool
 }
 
@@ -76,7 +77,7 @@ type drive struct {
 	ready   bool     // it offered itself
 	listed  bool     // it is among the ready drives of its pools
 	since   int64    // ready since
-	strikes []strike // by different volumes
+	strikes []strike // of different volumes
 	blamed  bool
 }
 
@@ -197,6 +198,9 @@ func (m *Machine) apply(e Event) error {
 		m.unobserve(e.ID)
 		return m.finished(e.ID)
 	case Finished:
+		if r := m.requests[e.ID]; e.Well && r != nil && r.lease != nil {
+			m.worked(r.lease)
+		}
 		return m.finished(e.ID)
 	case Requeued:
 		return m.requeued(e)

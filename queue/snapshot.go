@@ -373,9 +373,10 @@ func (l *loader) places() error {
 		if s.Home != "" {
 			v.home = m.pool(s.Home)
 		}
-		for _, k := range v.strikes {
-			m.timers.add(k.at+int64(m.s.StrikeTime), timer{strike: true})
+		if len(v.strikes) > 0 {
+			m.suspects = append(m.suspects, v)
 		}
+		m.expect(v.strikes)
 	}
 	for _, s := range h.Drives {
 		d := m.addDrive(s.Name)
@@ -392,6 +393,7 @@ func (l *loader) places() error {
 			d.holds = append(d.holds, v)
 		}
 		m.assign(d, s.Robot)
+		m.expect(d.strikes)
 	}
 	for _, s := range h.Groups {
 		key := groupKey{s.Library, s.Volume, s.Family}
@@ -414,6 +416,13 @@ func (l *loader) places() error {
 		m.refuse(l.groups[i])
 	}
 	return nil
+}
+
+// expect sets the timers of strikes.
+func (m *Machine) expect(all []strike) {
+	for _, k := range all {
+		m.timers.add(k.at+int64(m.s.StrikeTime), timer{strike: true})
+	}
 }
 
 func (l *loader) requests(d *gob.Decoder) error {

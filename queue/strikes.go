@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -47,6 +48,9 @@ func (m *Machine) struck(e Struck) error {
 	same := func(o strike) bool { return o.drive == s.drive && o.volume == s.volume }
 	d.strikes = append(slices.DeleteFunc(d.strikes, same), s)
 	v.strikes = append(slices.DeleteFunc(v.strikes, same), s)
+	if i, found := slices.BinarySearchFunc(m.suspects, v.name, byVolume); !found {
+		m.suspects = slices.Insert(m.suspects, i, v)
+	}
 	m.judge(d, v)
 	m.wake(v.reads, Suspect)
 	return nil
@@ -81,27 +85,51 @@ func (m *Machine) forgiven(e Forgiven) error {
 	return nil
 }
 
+func byVolume(v *volume, n Volume) int { return cmp.Compare(v.name, n) }
+
 // forgive takes back the strikes that which says.
 func (m *Machine) forgive(which func(strike) bool) {
-	var volumes []*volume
 	for _, d := range slices.Clone(m.drives) {
-		for _, s := range d.strikes {
-			if which(s) {
-				volumes = append(volumes, m.volumes[s.volume])
-			}
-		}
-		d.strikes = slices.DeleteFunc(d.strikes, which)
-		if d.blamed && len(d.strikes) < m.s.Strikes {
-			d.blamed = false
-			m.list(d)
-		}
-		m.forgetDrive(d)
+		m.clearDrive(d, which)
 	}
-	for _, v := range volumes {
-		if v.strikes = slices.DeleteFunc(v.strikes, which); len(v.strikes) < m.s.Strikes {
-			v.blamed = false
-		}
-		m.wakeVolume(v)
-		m.forgetVolume(v)
+	for _, v := range slices.Clone(m.suspects) {
+		m.clearVolume(v, which)
 	}
+}
+
+// worked takes back what counted against the drive and the volume of a lease.
+func (m *Machine) worked(l *lease) {
+	all := func(strike) bool { return true }
+	if len(l.drive.strikes) > 0 {
+		m.clearDrive(l.drive, all)
+	}
+	if l.volume != nil && len(l.volume.strikes) > 0 {
+		m.clearVolume(l.volume, all)
+	}
+}
+
+func (m *Machine) clearDrive(d *drive, which func(strike) bool) {
+	if !slices.ContainsFunc(d.strikes, which) {
+		return
+	}
+	d.strikes = slices.DeleteFunc(d.strikes, which)
+	if d.blamed && len(d.strikes) < m.s.Strikes {
+		d.blamed = false
+		m.list(d)
+	}
+	m.forgetDrive(d)
+}
+
+func (m *Machine) clearVolume(v *volume, which func(strike) bool) {
+	if !slices.ContainsFunc(v.strikes, which) {
+		return
+	}
+	if v.strikes = slices.DeleteFunc(v.strikes, which); len(v.strikes) < m.s.Strikes {
+		v.blamed = false
+	}
+	if i, found := slices.BinarySearchFunc(m.suspects, v.name, byVolume); found && len(v.strikes) == 0 {
+		m.suspects = slices.Delete(m.suspects, i, i+1)
+	}
+	m.wakeVolume(v)
+	m.forgetVolume(v)
 }

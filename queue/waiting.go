@@ -409,15 +409,16 @@ func (m *Machine) InUse(except Drive) []Volume {
 		if d.lease != nil && d.lease.volume != nil {
 			add(d.lease.volume)
 		}
-		for _, s := range d.strikes {
-			if v := m.volumes[s.volume]; v.blamed || d.name == except && m.shuns(v, d) {
-				add(v)
-			}
-		}
 		if d.name == except {
 			continue
 		}
 		for _, v := range d.holds {
+			add(v)
+		}
+	}
+	d := m.drive(except)
+	for _, v := range m.suspects {
+		if v.blamed || d != nil && m.shuns(v, d) {
 			add(v)
 		}
 	}
@@ -463,27 +464,26 @@ func (m *Machine) Shares() []Share {
 	return all
 }
 
-// Strike is a failure of a volume in a drive that counts against both.
+// Strike is a failure of a volume in a drive that counts against one of them.
 type Strike struct {
-	Drive  Drive
-	Volume Volume
-	Time   time.Time
-	Blamed string // "drive", "volume" or ""
+	Drive   Drive
+	Volume  Volume
+	Time    time.Time
+	Against string // "drive" or "volume"
+	Blamed  bool   // there are so many that it is not used
 }
 
-// Strikes lists the failures that count, by drive.
+// Strikes lists the failures that count: those against drives by drive, then those against volumes by volume.
 func (m *Machine) Strikes() []Strike {
 	var all []Strike
 	for _, d := range m.drives {
 		for _, s := range d.strikes {
-			one := Strike{Drive: s.drive, Volume: s.volume, Time: at(s.at)}
-			switch {
-			case m.volumes[s.volume].blamed:
-				one.Blamed = "volume"
-			case d.blamed:
-				one.Blamed = "drive"
-			}
-			all = append(all, one)
+			all = append(all, Strike{Drive: s.drive, Volume: s.volume, Time: at(s.at), Against: "drive", Blamed: d.blamed})
+		}
+	}
+	for _, v := range m.suspects {
+		for _, s := range v.strikes {
+			all = append(all, Strike{Drive: s.drive, Volume: s.volume, Time: at(s.at), Against: "volume", Blamed: v.blamed})
 		}
 	}
 	return all

@@ -36,7 +36,8 @@ type world struct {
 	roomless map[queue.Family]bool
 	width    map[queue.Family]int
 	held     queue.LibraryHeld
-	strikes  []queue.Struck
+	against  []queue.Struck  // that count against drives
+	suspect  []queue.Struck  // that count against volumes
 	blamed   map[string]bool // drives and volumes
 }
 
@@ -94,7 +95,8 @@ func (x *world) do(e queue.Event) {
 	x.must(err == nil, "%#v: %v", e, err)
 	same, err := x.twin.Apply(e)
 	x.must(err == nil && say(same) == say(decisions), "%#v: the twin says %q, not %q (%v)\n%s", e, say(same), say(decisions), err, tell(x.m, x.twin))
-	x.strikes = slices.DeleteFunc(x.strikes, func(s queue.Struck) bool { return !x.now.Before(s.Time.Add(worldRules.StrikeTime)) })
+	old := func(s queue.Struck) bool { return !x.now.Before(s.Time.Add(worldRules.StrikeTime)) }
+	x.against, x.suspect = slices.DeleteFunc(x.against, old), slices.DeleteFunc(x.suspect, old)
 	x.unblame()
 	for _, d := range decisions {
 		x.follow(d)
@@ -216,7 +218,7 @@ func (x *world) offered(d queue.Drive) bool {
 // failed tells whether a volume has failed in a drive, and there is another one in service in which it has not.
 func (x *world) failed(v queue.Volume, d queue.Drive) bool {
 	struck := func(d queue.Drive) bool {
-		return slices.ContainsFunc(x.strikes, func(s queue.Struck) bool { return s.Volume == v && s.Drive == d })
+		return slices.ContainsFunc(x.suspect, func(s queue.Struck) bool { return s.Volume == v && s.Drive == d })
 	}
 	if !struck(d) {
 		return false
@@ -237,8 +239,13 @@ func (x *world) failed(v queue.Volume, d queue.Drive) bool {
 func (x *world) unblame() {
 	for name := range x.blamed {
 		n := 0
-		for _, s := range x.strikes {
-			if string(s.Drive) == name || string(s.Volume) == name {
+		for _, s := range x.against {
+			if string(s.Drive) == name {
+				n++
+			}
+		}
+		for _, s := range x.suspect {
+			if string(s.Volume) == name {
 				n++
 			}
 		}
@@ -447,10 +454,16 @@ func (x *world) request(t *rapid.T) {
 	switch rapid.SampledFrom([]string{"done", "done", "cancel", "requeue", "hold", "release", "priority", "order"}).Draw(t, "what") {
 	case "done":
 		r := x.pick(t, x.isLeased)
+		l, well := x.lease[x.where[r]], rapid.Bool().Draw(t, "well")
+		if well {
+			x.against = slices.DeleteFunc(x.against, func(s queue.Struck) bool { return s.Drive == l.Drive })
+			x.suspect = slices.DeleteFunc(x.suspect, func(s queue.Struck) bool { return s.Volume == l.Volume })
+			x.unblame()
+		}
 		delete(x.requests, r)
 		delete(x.where, r)
 		delete(x.onHold, r)
-		x.do(queue.Finished{Time: x.now, ID: r})
+		x.do(queue.Finished{Time: x.now, ID: r, Well: well})
 	case "cancel":
 		r := x.pick(t, func(queue.RequestID) bool { return true })
 		delete(x.requests, r)
@@ -590,12 +603,14 @@ func (x *world) strike(t *rapid.T) {
 		} else {
 			f.Drive = s.Drive
 		}
-		x.strikes = slices.DeleteFunc(x.strikes, func(o queue.Struck) bool { return o.Volume == f.Volume || o.Drive == f.Drive })
+		is := func(o queue.Struck) bool { return o.Volume == f.Volume || o.Drive == f.Drive }
+		x.against, x.suspect = slices.DeleteFunc(x.against, is), slices.DeleteFunc(x.suspect, is)
 		x.unblame()
 		x.do(f)
 		return
 	}
-	x.strikes = append(slices.DeleteFunc(x.strikes, func(o queue.Struck) bool { return o.Drive == s.Drive && o.Volume == s.Volume }), s)
+	same := func(o queue.Struck) bool { return o.Drive == s.Drive && o.Volume == s.Volume }
+	x.against, x.suspect = append(slices.DeleteFunc(x.against, same), s), append(slices.DeleteFunc(x.suspect, same), s)
 	x.do(s)
 }
 

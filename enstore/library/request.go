@@ -229,7 +229,7 @@ func (l *Library) finish(r *request, rec *wire.Record, err *wire.Error) {
 	r.notify()
 	l.stir()
 	if inQueue {
-		_ = l.apply(queue.Finished{Time: time.Now(), ID: qid(r.id)})
+		_ = l.apply(queue.Finished{Time: time.Now(), ID: qid(r.id), Well: rec != nil})
 	}
 }
 

@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"math"
+
 	"github.com/enstore-go/sdk/queue/discipline"
 	"github.com/enstore-go/sdk/queue/fairshare"
 	"github.com/enstore-go/sdk/queue/match"
@@ -46,6 +48,17 @@ func (g *group) urgent() *request {
 		}
 	}
 	return u
+}
+
+// oldest is when the request that waits longest was accepted; there must be one.
+func (g *group) oldest() int64 {
+	first := int64(math.MaxInt64)
+	for _, l := range g.lanes {
+		if l.tree.root != nil {
+			first = min(first, l.tree.root.oldest)
+		}
+	}
+	return first
 }
 
 // before is how many of those that wait are served before p.

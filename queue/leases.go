@@ -206,9 +206,14 @@ func (m *Machine) contender(l *lease) (other *lane, forVolume bool) {
 	if v := l.volume; v != nil && v.reads != nil && v.reads != l.group && v.reads.n > 0 && v.blocked == "" && !v.reads.pool.holdReads {
 		forVolume = true
 	}
-	own := l.group
-	m.detach(own)
-	defer m.touch(own)
+	m.unpickAll(l.drive.pools) // they may want this drive
+	aside := []*group{l.group}
+	m.detach(l.group)
+	defer func() {
+		for _, g := range aside {
+			m.touch(g)
+		}
+	}()
 	for {
 		other = nil
 		for _, p := range l.drive.pools {
@@ -230,11 +235,16 @@ func (m *Machine) contender(l *lease) (other *lane, forVolume bool) {
 				m.shutOut(other, c)
 				continue
 			}
+			if g := other.group; m.shuns(g.volume, l.drive) {
+				m.detach(g)
+				aside = append(aside, g)
+				continue
+			}
 			return other, forVolume
 		}
 		m.park(other.group, why)
 		if why == TooLittle {
-			m.timers.add(other.group.urgent().accepted+int64(m.s.MinAge), timer{group: other.group})
+			m.timers.add(other.group.oldest()+int64(m.s.MinAge), timer{group: other.group})
 		}
 	}
 }

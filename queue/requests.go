@@ -248,7 +248,6 @@ func (m *Machine) dequeue(r *request) {
 		}
 	}
 	m.dropLane(l)
-	m.wake(g, TooLittle) // the one that is now the most urgent may have waited long enough
 	m.touch(g)
 }
 

@@ -94,7 +94,7 @@ func (m *Machine) tooLittle(g *group) bool {
 		return false
 	}
 	u := g.urgent()
-	return u != nil && u.admin == 0 && m.now < u.accepted+int64(m.s.MinAge)
+	return u != nil && u.admin == 0 && m.now < g.oldest()+int64(m.s.MinAge)
 }
 
 // serve gives the lane that goes first one of its pool's ready drives, or puts it away.
@@ -103,7 +103,7 @@ func (m *Machine) serve(ln *lane) {
 	if why := m.obstacle(g); why != Runnable {
 		m.park(g, why)
 		if why == TooLittle {
-			m.timers.add(g.urgent().accepted+int64(m.s.MinAge), timer{group: g})
+			m.timers.add(g.oldest()+int64(m.s.MinAge), timer{group: g})
 		}
 		return
 	}

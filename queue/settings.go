@@ -26,13 +26,13 @@ type Settings struct {
 	LeaseBytes  int64         // bytes after which a lease yields to others; 1 TiB
 	LeaseTime   time.Duration // time after which a lease yields to others; 30 minutes
 
-	// A volume that is in no drive is mounted only for so many bytes, or so many files, or when its most urgent request has
+	// A volume that is in no drive is mounted only for so many bytes, or so many files, or when one of the requests has
 	// waited so long. Zero MinAge: for anything.
 	MinBytes int64
 	MinFiles int
 	MinAge   time.Duration
 
-	Rest       time.Duration // after which a volume is taken out of an idle drive; 0: when the drive is needed
+	Rest       time.Duration // after which a volume is taken out of an idle drive; 1 minute, negative: when the drive is needed
 	Strikes    int           // drives in which a volume fails, or volumes that fail in a drive, until it is blamed; 3
 	StrikeTime time.Duration // after which a strike does not count any more; 24 hours
 
@@ -61,6 +61,7 @@ func (s Settings) withDefaults() Settings {
 	def(&s.LeaseFiles, 1000)
 	def(&s.LeaseBytes, 1<<40)
 	def(&s.LeaseTime, 30*time.Minute)
+	credit(&s.Rest, time.Minute)
 	def(&s.Strikes, 3)
 	def(&s.StrikeTime, 24*time.Hour)
 	def(&s.MountTime, 150*time.Second)
@@ -106,8 +107,8 @@ func (s Settings) compile() (r rules, err error) {
 	if r.limits, err = discipline.Compile(s.Limits); err != nil {
 		return r, err
 	}
-	if s.MinBytes < 0 || s.MinFiles < 0 || s.MinAge < 0 || s.Rest < 0 {
-		return r, fmt.Errorf("%w: the least work before a mount, or the rest of a volume, is negative", match.ErrRule)
+	if s.MinBytes < 0 || s.MinFiles < 0 || s.MinAge < 0 {
+		return r, fmt.Errorf("%w: the least work before a mount is negative", match.ErrRule)
 	}
 	return r, nil
 }

@@ -72,7 +72,7 @@ func (m *Machine) tick() {
 
 // rested takes the volume out of a drive that nobody needed for long enough.
 func (m *Machine) rested(d *drive) {
-	if d == nil || !d.listed || d.mounted() == nil || m.s.Rest == 0 || m.now < d.since+int64(m.s.Rest) {
+	if d == nil || !d.listed || d.mounted() == nil || m.s.Rest < 0 || m.now < d.since+int64(m.s.Rest) {
 		return
 	}
 	v := d.mounted()

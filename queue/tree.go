@@ -30,6 +30,7 @@ type request struct {
 	left, right *request
 	urgent      *request // the most urgent one in this subtree
 	smallest    int64    // size in this subtree
+	oldest      int64    // accepted in this subtree
 }
 
 // background tells whether a request gives way to all that are none.
@@ -100,14 +101,14 @@ func weight(r *request) uint64 {
 }
 
 func (r *request) pull() {
-	r.urgent, r.smallest, r.count = r, max(r.size, 0), 1
+	r.urgent, r.smallest, r.oldest, r.count = r, max(r.size, 0), r.accepted, 1
 	if r.left != nil {
 		r.count += r.left.count
-		r.smallest = min(r.smallest, r.left.smallest)
+		r.smallest, r.oldest = min(r.smallest, r.left.smallest), min(r.oldest, r.left.oldest)
 	}
 	if r.right != nil {
 		r.count += r.right.count
-		r.smallest = min(r.smallest, r.right.smallest)
+		r.smallest, r.oldest = min(r.smallest, r.right.smallest), min(r.oldest, r.right.oldest)
 	}
 	if r.left != nil && moreUrgent(r.left.urgent, r.urgent) {
 		r.urgent = r.left.urgent

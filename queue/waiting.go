@@ -263,7 +263,7 @@ func (m *Machine) obstacles(r *request) []Obstacle {
 	all = append(all, m.ruleObstacles(r)...)
 	if m.tooLittleBut(g, r) {
 		all = append(all, Obstacle{Reason: TooLittle, What: groupName(g), Value: g.bytes, Limit: m.s.MinBytes,
-			Until: at(m.oldestWith(g, r).accepted + int64(m.s.MinAge)), Frees: "more requests for the same volume or family, or time"})
+			Until: at(oldestWith(g, r) + int64(m.s.MinAge)), Frees: "more requests for the same volume or family, or time"})
 	}
 	all = append(all, m.driveObstacles(g)...)
 	if ahead := g.before(r.place()); len(all) > 0 && ahead > 0 {
@@ -355,16 +355,11 @@ func (m *Machine) tooLittleBut(g *group, r *request) bool {
 		return false
 	}
 	return !(m.s.MinBytes > 0 && g.bytes+max(r.size, 0) >= m.s.MinBytes || m.s.MinFiles > 0 && g.n+1 >= m.s.MinFiles) &&
-		m.now < m.oldestWith(g, r).accepted+int64(m.s.MinAge)
+		m.now < oldestWith(g, r)+int64(m.s.MinAge)
 }
 
-// oldestWith is the most urgent request of a group, one that is held counted in.
-func (m *Machine) oldestWith(g *group, r *request) *request {
-	if u := g.urgent(); u != nil && (!r.held || moreUrgent(u, r)) {
-		return u
-	}
-	return r
-}
+// oldestWith is when the oldest request of a group was accepted, one that is held counted in.
+func oldestWith(g *group, r *request) int64 { return min(g.oldest(), r.accepted) }
 
 // driveObstacles are those of drives and robots.
 func (m *Machine) driveObstacles(g *group) []Obstacle {

@@ -341,8 +341,7 @@ func (x *world) says(id queue.RequestID, why queue.Reason) bool {
 
 // tooLittle tells whether there is not enough for a mount of the volume of a read.
 func (x *world) tooLittle(q queue.Request) bool {
-	n := 0
-	var oldest *queue.Request
+	n, oldest := 0, x.now
 	for w := range x.m.Waiting() {
 		o := w.Request
 		if o.Volume != q.Volume || o.Kind == queue.Write || w.Reason == queue.Leased || x.onHold[o.ID] && o.ID != q.ID {
@@ -352,15 +351,11 @@ func (x *world) tooLittle(q queue.Request) bool {
 		if o.Admin > 0 {
 			return false
 		}
-		if oldest == nil || x.due(o) < x.due(*oldest) || x.due(o) == x.due(*oldest) && slices.Index(x.order, o.ID) < slices.Index(x.order, oldest.ID) {
-			oldest = &o
+		if o.Accepted.Before(oldest) {
+			oldest = o.Accepted
 		}
 	}
-	return n < worldRules.MinFiles && x.now.Before(oldest.Accepted.Add(worldRules.MinAge))
-}
-
-func (x *world) due(q queue.Request) int64 {
-	return q.Accepted.UnixNano() - int64(q.Priority)*int64(worldRules.AgeStep)
+	return n < worldRules.MinFiles && x.now.Before(oldest.Add(worldRules.MinAge))
 }
 
 func (x *world) pick(t *rapid.T, ok func(queue.RequestID) bool) queue.RequestID {
@@ -757,7 +752,7 @@ func (x *world) explained(t *rapid.T) {
 				same := q.Kind == w.Request.Kind && q.Kind == queue.Write && q.Family == w.Request.Family || q.Kind != queue.Write && other.Request.Volume == w.Request.Volume
 				own = own || same && other.Reason == queue.Leased
 			}
-			x.must(now.Reason == queue.Leased || own, "request %s does not run without %v: %s", id, all, now.Reason)
+			x.must(now.Reason == queue.Leased || own, "request %s does not run without %v: %s\n%s", id, all, now.Reason, tell(x.m, m))
 		} else {
 			x.must(now.Reason != queue.Leased, "request %s runs in spite of %v", id, all[but])
 		}

@@ -36,19 +36,22 @@ type commands struct {
 	Quiet   bool   `short:"q" help:"No progress."`
 	Verbose bool   `short:"v" help:"Log what the site does to standard error."`
 
-	Init    initCmd    `cmd:"" help:"Make a site."`
-	Put     putCmd     `cmd:"" help:"Store files or directories on tape."`
-	Get     getCmd     `cmd:"" help:"Fetch files or directories from tape."`
-	Ls      lsCmd      `cmd:"" help:"List directories of the name space."`
-	Stat    statCmd    `cmd:"" help:"Tell all about a file or directory."`
-	Rm      rmCmd      `cmd:"" help:"Remove files or directories."`
-	Mkdir   mkdirCmd   `cmd:"" help:"Make directories."`
-	Tag     tagCmd     `cmd:"" help:"Show, set or remove the tags of a directory."`
-	Volume  volumeCmd  `cmd:"" help:"Look after volumes."`
-	Tape    tapeCmd    `cmd:"" help:"Read the image of one cartridge, without a site or catalogue."`
-	Drive   driveCmd   `cmd:"" help:"Look at tape drives, find them, try them."`
-	Robot   robotCmd   `cmd:"" help:"Look at robots, move cartridges, answer requests, try robots."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Init     initCmd     `cmd:"" help:"Make a site."`
+	Put      putCmd      `cmd:"" help:"Store files or directories on tape."`
+	Get      getCmd      `cmd:"" help:"Fetch files or directories from tape."`
+	Ls       lsCmd       `cmd:"" help:"List directories of the name space."`
+	Stat     statCmd     `cmd:"" help:"Tell all about a file or directory."`
+	Rm       rmCmd       `cmd:"" help:"Remove files or directories."`
+	Mkdir    mkdirCmd    `cmd:"" help:"Make directories."`
+	Tag      tagCmd      `cmd:"" help:"Show, set or remove the tags of a directory."`
+	Volume   volumeCmd   `cmd:"" help:"Look after volumes."`
+	Queue    queueCmd    `cmd:"" help:"See and change what is on its way, and why it waits."`
+	Library  libraryCmd  `cmd:"" help:"Open, lock, pause and drain libraries."`
+	Simulate simulateCmd `cmd:"" help:"Play a workload, or a journal, against other rules."`
+	Tape     tapeCmd     `cmd:"" help:"Read the image of one cartridge, without a site or catalogue."`
+	Drive    driveCmd    `cmd:"" help:"Look at tape drives, find them, try them."`
+	Robot    robotCmd    `cmd:"" help:"Look at robots, move cartridges, answer requests, try robots."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // program is what every command works with.
@@ -58,6 +61,7 @@ type program struct {
 	cmd *commands
 
 	home string // of the site that is open
+	verb string // the last word of the command
 
 	mu       sync.Mutex // guards the streams
 	out, err io.Writer
@@ -95,6 +99,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		}
 		p.tell(hint(usage("%w", err), "Try: "+command+" --help"))
 		return 2
+	}
+	if sel := k.Selected(); sel != nil {
+		p.verb = sel.Name
 	}
 	if err := k.Run(p); err != nil {
 		if ctx.Err() != nil {

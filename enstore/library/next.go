@@ -93,7 +93,7 @@ func (l *Library) offerDrive(ctx context.Context, rep wire.DriveReport, family c
 	for i, name := range rep.Libraries {
 		libraries[i] = queue.Library(name)
 	}
-	e := queue.DriveReady{Time: time.Now(), Drive: queue.Drive(rep.Drive), Libraries: libraries, Mounted: queue.Volume(rep.Mounted), MountedFamily: qfamily(family)}
+	e := queue.DriveReady{Time: time.Now(), Drive: queue.Drive(rep.Drive), Libraries: libraries, Mounted: queue.Volume(rep.Mounted), MountedFamily: qfamily(family), Robot: l.o.Robots[rep.Drive]}
 	if err := l.apply(e); err != nil {
 		l.drive(rep.Drive).next = nil
 		return nil, wire.Errorf(wire.Internal, "drive "+rep.Drive, "%w", err)

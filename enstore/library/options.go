@@ -41,6 +41,9 @@ type Options struct {
 	MaxPerUser    int            // of those, of one user; 0: as many as there may be
 	Queue         queue.Settings // how the queue decides
 
+	// Robots names the robot that serves each drive, for limits of robots. A drive that is not there has none.
+	Robots map[string]string
+
 	// Reel tells how a volume's tape is laid out, by which its reads are put into order; nil says that nobody knows: then they
 	// go by position. ReelOf.
 	Reel func(catalog.Volume) *order.Tape

@@ -416,6 +416,11 @@ type Request struct {
 	Drive    string        // that works on it
 	Accepted time.Time
 	Attempts int
+	Admin    int    // administrative priority, 0: none
+	User     string // who asks
+	Host     string // of the client
+	Dataset  string
+	Ahead    int    // how many of its own group stand before it
 	Reason   string // what it waits for, in words
 }
 
@@ -429,20 +434,38 @@ func (l *Library) Requests() []Request {
 		if r == nil {
 			continue
 		}
-		out := Request{
-			ID: r.id, Subject: r.subject(), Write: r.put != nil, Spooled: r.spooled, Size: w.Request.Size, Priority: w.Request.Priority, Class: w.Request.Class,
-			Library: r.library, Family: r.family, Volume: catalog.Label(w.Request.Volume), Drive: string(w.Drive), Accepted: r.accepted, Attempts: r.attempts,
-			Reason: w.Reason.String(),
-		}
-		if w.Blocker != "" {
-			out.Reason += ": " + w.Blocker
-		}
-		if w.Volume != "" {
-			out.Volume = catalog.Label(w.Volume)
-		}
-		all = append(all, out)
+		all = append(all, l.tell(r, w))
 	}
 	return append(all, l.heldRequests()...)
+}
+
+// tell describes a request that is in the queue. Caller holds mu.
+func (l *Library) tell(r *request, w queue.Waiting) Request {
+	q := w.Request
+	out := Request{
+		ID: r.id, Subject: r.subject(), Write: r.put != nil, Spooled: r.spooled, Size: q.Size, Priority: q.Priority, Class: q.Class,
+		Library: r.library, Family: r.family, Volume: catalog.Label(q.Volume), Drive: string(w.Drive), Accepted: r.accepted, Attempts: r.attempts,
+		Admin: q.Admin, User: q.User, Host: q.Host, Dataset: q.Dataset, Ahead: w.Ahead, Reason: w.Reason.String(),
+	}
+	if w.Blocker != "" {
+		out.Reason += ": " + w.Blocker
+	}
+	if w.Volume != "" {
+		out.Volume = catalog.Label(w.Volume)
+	}
+	return out
+}
+
+// Request tells of one request that is in the queue.
+func (l *Library) Request(id catalog.RequestID) (Request, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w, ok := l.q.Find(qid(id))
+	r := l.requests[id]
+	if !ok || r == nil {
+		return Request{}, l.unknown(id)
+	}
+	return l.tell(r, w), nil
 }
 
 // heldRequests lists the files that stay in the spool, oldest first. Caller holds mu.

@@ -64,6 +64,9 @@ func (c *Config) check() error {
 			return err
 		}
 	}
+	if err := c.checkQueue(); err != nil {
+		return err
+	}
 	return c.checkTags()
 }
 

@@ -35,10 +35,12 @@ type Config struct {
 	Tags     TagsConfig             `toml:"tags"`
 	Volumes  VolumesConfig          `toml:"volumes"`
 	Transfer TransferConfig         `toml:"transfer"`
+	Queue    QueueConfig            `toml:"queue"`
 	Robots   map[string]RobotConfig `toml:"robot"`
 	Drives   map[string]DriveConfig `toml:"drive"`
 
-	dir string // of the file
+	dir  string // of the file
+	file string // its name, "" if it was not read from one
 }
 
 // SpoolConfig is the disk in front of the tapes, for streams of unknown size or slower than a drive.
@@ -178,9 +180,10 @@ func ReadConfig(name string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if c.dir, err = filepath.Abs(filepath.Dir(name)); err != nil {
+	if c.file, err = filepath.Abs(name); err != nil {
 		return nil, err
 	}
+	c.dir = filepath.Dir(c.file)
 	return c, nil
 }
 

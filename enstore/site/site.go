@@ -17,6 +17,7 @@ import (
 	"github.com/enstore-go/sdk/catalog/sqlitestore"
 	"github.com/enstore-go/sdk/enstore"
 	"github.com/enstore-go/sdk/enstore/changer"
+	"github.com/enstore-go/sdk/enstore/desk"
 	"github.com/enstore-go/sdk/enstore/library"
 	"github.com/enstore-go/sdk/enstore/mover"
 	"github.com/enstore-go/sdk/enstore/spool"
@@ -81,13 +82,38 @@ func Formats() []wrapper.Format {
 // Open goes on where a killed process left off: what was acknowledged is there, spooled files go
 // on to tape, and all else is forgotten. ErrInUse if another process has the site open.
 func Open(ctx context.Context, name string, o *Options) (*Site, error) {
-	s, err := start(ctx, name, o, (*Site).takeLock, (*Site).openCatalog, (*Site).openHost, (*Site).openLibrary, (*Site).openRobots, (*Site).startMovers)
+	s, err := start(ctx, name, o, (*Site).takeLock, (*Site).openCatalog, (*Site).openHost, (*Site).openLibrary, (*Site).openRobots, (*Site).startMovers, (*Site).openDesk)
 	if err != nil {
 		return nil, err
 	}
 	s.client = enstore.New(&control{Library: s.lib, cat: s.cat, tree: s.tree}, nil)
 	s.atEnd(s.client.Close)
 	return s, nil
+}
+
+// OpenQueue opens a site without its drives and robots: what waits can be looked at and changed, and nothing is started. Its Client can do
+// nothing that needs a drive.
+func OpenQueue(ctx context.Context, name string, o *Options) (*Site, error) {
+	return start(ctx, name, o, (*Site).takeLock, (*Site).openCatalog, (*Site).openHost, (*Site).openLibrary)
+}
+
+// DeskSocket is the socket at which the library manager of a site that is at work is spoken with: see package desk.
+func (c *Config) DeskSocket() string { return filepath.Join(c.path(c.Run), "desk.sock") }
+
+// openDesk offers the desk to other processes. A site can do without: nothing of what it promises depends on it.
+func (s *Site) openDesk(context.Context) error {
+	name := s.cfg.DeskSocket()
+	_ = os.Remove(name) // of a process that was killed: the lock is ours
+	l, err := net.Listen("unix", name)
+	if err == nil {
+		err = os.Chmod(name, 0o600)
+	}
+	if err != nil {
+		s.log.Warn("nobody can ask what waits from another process", "socket", name, "error", err)
+		return nil
+	}
+	s.atEnd(desk.Serve(l, s.Desk()).Close)
+	return nil
 }
 
 // start does the steps one after another; if one fails, what was started is ended.
@@ -272,8 +298,13 @@ func (s *Site) openLibrary(ctx context.Context) error {
 		return err
 	}
 	s.atEnd(s.spool.Close)
+	robots := map[string]string{}
+	for name, d := range s.cfg.Drives {
+		robots[name] = d.Robot
+	}
 	s.lib, err = library.Open(ctx, library.Options{
 		Dir: s.cfg.path(s.cfg.Journal), FS: s.fs, Catalog: s.cat, Tree: s.tree, Spool: s.spool,
+		MaxRequests: s.cfg.Queue.MaxRequests, MaxPerUser: s.cfg.Queue.MaxPerUser, Queue: s.cfg.Settings(), Robots: robots,
 		Fits: fits, MinRate: int64(s.cfg.Spool.MinRate), Logger: s.log.Named("library"), Step: s.step,
 	})
 	if err != nil {

@@ -2,10 +2,12 @@ package queuesim_test
 
 import (
 	"bytes"
-	"github.com/enstore-go/sdk/queue"
-	"github.com/enstore-go/sdk/queue/queuesim"
 	"testing"
 	"time"
+
+	"github.com/enstore-go/sdk/queue"
+	"github.com/enstore-go/sdk/queue/queuesim"
+	"github.com/enstore-go/sdk/queue/queuesim/peers"
 )
 
 // largest is the largest site that Enstore had: 8 libraries, 190 drives, 25,000 volumes, 800 TB a day read and written.
@@ -28,13 +30,33 @@ func largest(days int) queuesim.Scenario {
 	return s
 }
 
-func TestLargest(t *testing.T) {
-	start := time.Now()
-	r, err := queuesim.Run(largest(1), machine(t, queue.Settings{Rate: 360e6}))
-	if err != nil {
-		t.Fatal(err)
+func compare(t *testing.T, s queuesim.Scenario, mine queue.Settings) []queuesim.Named {
+	var all []queuesim.Named
+	for _, d := range []struct {
+		name string
+		d    queuesim.Decider
+	}{
+		{"ours", machine(t, mine)},
+		{"Enstore", peers.NewEnstore(peers.EnstoreSettings{})},
+		{"CTA", peers.NewCTA(peers.CTASettings{AdminPriority: 1000})},
+	} {
+		start := time.Now()
+		r, err := queuesim.Run(s, d.d)
+		if err != nil {
+			t.Fatal(d.name, err)
+		}
+		t.Log(d.name, time.Since(start))
+		all = append(all, queuesim.Named{Name: d.name, Result: r})
 	}
 	var b bytes.Buffer
-	queuesim.Table(&b, []queuesim.Named{{Name: "ours", Result: r}})
-	t.Log(time.Since(start), "\n"+b.String())
+	_ = queuesim.Table(&b, all)
+	t.Log("\n" + b.String())
+	return all
+}
+
+func TestLargest(t *testing.T) {
+	compare(t, largest(1), queue.Settings{Rate: 360e6})
+}
+func TestSmallCompare(t *testing.T) {
+	compare(t, small(), queue.Settings{Rate: 400e6})
 }

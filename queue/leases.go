@@ -469,6 +469,7 @@ func (m *Machine) leaseEnded(e LeaseEnded) error {
 		return err
 	}
 	m.closeLease(l)
+	l.drive.coming = l.preempted
 	m.fill(l.drive, e.Mounted)
 	m.settleLease(l)
 	return nil

@@ -282,7 +282,7 @@ func (m *Machine) preempt() {
 func (m *Machine) coming(p *pool) int {
 	n := 0
 	for _, d := range m.drives {
-		if l := d.lease; l != nil && d.serves(p) && (l.preempted || l.group == nil) {
+		if l := d.lease; d.serves(p) && (d.coming || l != nil && (l.preempted || l.group == nil)) {
 			n++
 		}
 	}

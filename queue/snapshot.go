@@ -3,6 +3,7 @@ package queue
 import (
 	"bufio"
 	"encoding/gob"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ var ErrSnapshot = errors.New("no snapshot of a queue")
 
 type savedHead struct {
 	Version   int
-	Settings  Settings
+	Settings  []byte // JSON: gob makes room for maps of any size
 	Now       int64
 	Seq       uint64
 	LastLease LeaseID
@@ -56,6 +57,7 @@ type savedDrive struct {
 	Since   int64
 	Strikes []savedStrike
 	Blamed  bool
+	Coming  bool
 }
 
 type savedStrike struct {
@@ -192,7 +194,8 @@ func (m *Machine) inOrder() []*request {
 }
 
 func (m *Machine) head() (savedHead, map[*group]int, map[*profile]int) {
-	h := savedHead{Version: snapshotVersion, Settings: m.s, Now: m.now, Seq: m.seq, LastLease: m.lastLease, Requests: len(m.requests), Past: m.past.save()}
+	settings, _ := json.Marshal(m.s) // plain numbers and texts
+	h := savedHead{Version: snapshotVersion, Settings: settings, Now: m.now, Seq: m.seq, LastLease: m.lastLease, Requests: len(m.requests), Past: m.past.save()}
 	profiles := map[*profile]int{}
 	for i, p := range sortedProfiles(m.profiles) {
 		profiles[p] = i
@@ -210,7 +213,7 @@ func (m *Machine) head() (savedHead, map[*group]int, map[*profile]int) {
 		h.Pools = append(h.Pools, s)
 	}
 	for _, d := range m.drives {
-		s := savedDrive{Name: d.name, Ready: d.ready, Since: d.since, Strikes: saveStrikes(d.strikes), Blamed: d.blamed}
+		s := savedDrive{Name: d.name, Ready: d.ready, Since: d.since, Strikes: saveStrikes(d.strikes), Blamed: d.blamed, Coming: d.coming}
 		if d.robot != nil {
 			s.Robot = d.robot.name
 		}
@@ -321,7 +324,11 @@ func restore(d *gob.Decoder) (*Machine, error) {
 	if h.Version != snapshotVersion {
 		return nil, fmt.Errorf("version %d, this program reads %d", h.Version, snapshotVersion)
 	}
-	m, err := New(h.Settings)
+	var s Settings
+	if err := json.Unmarshal(h.Settings, &s); err != nil {
+		return nil, err
+	}
+	m, err := New(s)
 	if err != nil {
 		return nil, err
 	}
@@ -380,7 +387,7 @@ func (l *loader) places() error {
 	}
 	for _, s := range h.Drives {
 		d := m.addDrive(s.Name)
-		d.ready, d.since, d.strikes, d.blamed = s.Ready, s.Since, loadStrikes(s.Strikes), s.Blamed
+		d.ready, d.since, d.strikes, d.blamed, d.coming = s.Ready, s.Since, loadStrikes(s.Strikes), s.Blamed, s.Coming
 		for _, name := range s.Pools {
 			d.pools = append(d.pools, m.pool(name))
 		}
@@ -436,7 +443,7 @@ func (l *loader) requests(d *gob.Decoder) error {
 		key := datasetKey{s.Name, s.Family}
 		m.datasets[key] = &dataset{key: key, total: s.Total, left: s.Left, due: s.Due}
 	}
-	l.group = make(map[*request]*group, h.Requests)
+	l.group = map[*request]*group{} // h.Requests is not to be trusted with memory
 	for len(m.requests) < h.Requests {
 		var part savedPart
 		if err := d.Decode(&part); err != nil {

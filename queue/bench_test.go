@@ -47,35 +47,10 @@ func BenchmarkSelectNext(b *testing.B) {
 }
 
 func turns(b *testing.B, m *queue.Machine) {
-	apply := func(e queue.Event) []queue.Decision {
-		d, err := m.Apply(e)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return d
-	}
-	d := apply(queue.DriveReady{Time: start, Drive: "bench", Libraries: []queue.Library{"L"}})
-	n := m.Len()
+	turn := turner(b, m)
 	b.ReportAllocs()
 	for b.Loop() {
-		g, ok := d[0].(queue.Grant)
-		if !ok {
-			b.Fatalf("%T", d[0])
-		}
-		if g.Lease.Kind == queue.Write {
-			apply(queue.VolumeChosen{Time: start, Lease: g.Lease.ID, Volume: "W1", Room: 0})
-		}
-		r := g.Lease.Requests[0]
-		apply(queue.Finished{Time: start, ID: r})
-		apply(queue.LeaseEnded{Time: start, Lease: g.Lease.ID})
-		// One more of the kind that was served: the queue keeps its length, and what of it can run.
-		n++
-		q := queue.Request{ID: id(n), Kind: g.Lease.Kind, Library: "L", Size: 1 << 30, Family: g.Lease.Family, Width: g.Lease.Width}
-		if q.Kind == queue.Read {
-			q.Volume, q.Position.File = g.Lease.Volume, int64(n%1000)
-		}
-		apply(queue.Submitted{Time: start, Request: q})
-		d = apply(queue.DriveReady{Time: start, Drive: "bench", Libraries: []queue.Library{"L"}})
+		turn()
 	}
 }
 

@@ -1,0 +1,5 @@
+//go:build race
+
+package queuesim_test
+
+const raceEnabled = true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/enstore-go/sdk/catalog"
 	"github.com/enstore-go/sdk/queue"
 	"github.com/enstore-go/sdk/tape/disk"
 )
@@ -23,7 +24,36 @@ func (h History) Read(fsys disk.FS, dir string) error {
 	j := &journal{fsys: fsys, name: filepath.Join(dir, journalName)}
 	var snapshot bytes.Buffer
 	begun, last := false, uint64(0)
+	accepted := map[catalog.RequestID]*request{}
+	event := func(e queue.Event, n uint64, sum queue.Digest) error {
+		switch {
+		case !begun || n <= last: // it was in memory when the snapshot was made
+			return nil
+		case n != last+1:
+			return fmt.Errorf("event %d after event %d: %w", n, last, ErrCorrupt)
+		}
+		last = n
+		return h.Event(e, n, sum)
+	}
 	return j.read(func(line []byte) error {
+		switch {
+		case len(line) > 0 && line[0] == binaryAccept:
+			r, err := decodeAccept(line)
+			if err == nil {
+				accepted[r.id] = r
+			}
+			return err
+		case len(line) > 0 && line[0] == binarySubmit:
+			id, at, n, sum, err := decodeSubmit(line)
+			if err != nil || !begun || n <= last {
+				return err
+			}
+			r := accepted[id]
+			if r == nil {
+				return fmt.Errorf("event %d: request %s was not accepted: %w", n, id, ErrCorrupt)
+			}
+			return event(queue.Submitted{Time: at, Request: r.describe()}, n, sum)
+		}
 		var rec record
 		if err := json.Unmarshal(line, &rec); err != nil {
 			return fmt.Errorf("record %.80q: %w: %w", line, ErrCorrupt, err)
@@ -40,16 +70,14 @@ func (h History) Read(fsys disk.FS, dir string) error {
 			}
 			begun, last = true, rec.N
 			return h.Begin(m, rec.N, rec.Sum)
-		case rec.Type == "event" && begun && rec.N > last: // those before were in memory when the snapshot was made
-			if rec.N != last+1 {
-				return fmt.Errorf("event %d after event %d: %w", rec.N, last, ErrCorrupt)
-			}
-			last = rec.N
+		case rec.Type == "done":
+			delete(accepted, rec.ID)
+		case rec.Type == "event" && begun && rec.N > last:
 			e, err := queue.DecodeEvent(rec.Event)
 			if err != nil {
 				return fmt.Errorf("event %d: %w: %w", rec.N, ErrCorrupt, err)
 			}
-			return h.Event(e, rec.N, rec.Sum)
+			return event(e, rec.N, rec.Sum)
 		}
 		return nil
 	})

@@ -17,7 +17,7 @@ import (
 // The journal is one file. It begins with a header of 16 bytes
 //
 //	0  8  "ENSTJRNL"
-//	8  4  version, 1
+//	8  4  version, 2
 //	12 4  CRC-32C of the 12 bytes before
 //
 // and goes on with frames, each written at once and as a rule synced before anybody is told of what is in it:
@@ -26,13 +26,13 @@ import (
 //	4  4  length of the payload in bytes
 //	8  8  how many bytes of the file were durable when the frame was written
 //	16 4  CRC-32C of bytes 4 to 15 and of the payload
-//	20    payload: records, each 4 bytes of length and JSON (see record)
+//	20    payload: records, each 4 bytes of length and JSON (see record) or what binary.go says
 //
 // Numbers are big-endian. A frame that is not whole ends the journal, unless a whole frame further on says that the
 // broken one was durable: then it is no torn tail but damage, and the journal is not used.
 const (
 	journalName    = "journal"
-	journalVersion = 1
+	journalVersion = 2 // 1 had JSON only
 	headerSize     = 16
 	frameSize      = 20
 	maxFrame       = 64 << 20

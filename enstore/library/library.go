@@ -41,6 +41,7 @@ type Library struct {
 	drives    map[string]*drive
 	states    map[catalog.LibraryName]LibraryState // of those that are not simply open
 	users     map[string]int                       // requests that have not ended
+	restoring bool                                 // the journal has not begun
 	events    uint64                               // that the queue was told
 	sum       queue.Digest                         // of its decisions
 	delays    map[catalog.LibraryName]delay
@@ -132,18 +133,17 @@ func (l *Library) restore(ctx context.Context, past *replayed) error {
 			}
 		}
 	}
-	if err := l.j.begin(l.snapshot); err != nil {
-		return err
-	}
 	l.mu.Lock()
-	defer l.unlock()
+	l.restoring = true
 	for _, name := range slices.Sorted(maps.Keys(l.states)) {
 		l.holdBack(l.states[name])
 	}
 	for _, r := range again {
 		l.submit(r)
 	}
-	return nil
+	l.restoring = false
+	l.unlock()
+	return l.j.begin(l.snapshot)
 }
 
 // resume asks the catalogue, then the spool. It is true if the request is to be queued again.
@@ -391,7 +391,10 @@ func (l *Library) Close() error {
 var errClosed = wire.Errorf(wire.Unavailable, "library", "the site is closing")
 
 // apply tells the queue what happened and does what it decides. Caller holds mu.
-func (l *Library) apply(e queue.Event) error {
+func (l *Library) apply(e queue.Event) error { return l.applyAs(e, nil) }
+
+// applyAs is apply for an event that has a record of its own. Caller holds mu.
+func (l *Library) applyAs(e queue.Event, record func() []byte) error {
 	switch e.(type) {
 	case queue.DriveReady, queue.DriveGone, queue.LeaseEnded, queue.VolumeLeft, queue.VolumesChanged:
 		l.changes++
@@ -406,8 +409,14 @@ func (l *Library) apply(e queue.Event) error {
 	}
 	l.events++
 	l.sum.Add(decisions)
-	if line, err := eventRecord(e, l.events, l.sum); err == nil {
-		l.j.add(line)
+	switch {
+	case l.restoring: // the snapshot with which the journal begins anew has it
+	case record != nil:
+		l.j.add(record())
+	default:
+		if line, err := eventRecord(e, l.events, l.sum); err == nil {
+			l.j.add(line)
+		}
 	}
 	if !l.q.Wake().Equal(wake) {
 		select {

@@ -34,6 +34,9 @@ type record struct {
 
 // acceptRecord is what the journal must hold of a request before it counts as accepted.
 func (r *request) acceptRecord() ([]byte, error) {
+	if r.put != nil {
+		return encodeAccept(r), nil
+	}
 	return json.Marshal(record{
 		Type: "accept", ID: r.id, At: r.accepted, Put: r.put, Get: r.get, Parent: r.parent, Name: catalog.Bytes(r.name),
 		Library: r.library, Family: r.family, Width: r.width, Spooled: r.spooled,
@@ -80,6 +83,17 @@ type replayed struct {
 
 // take follows one record.
 func (p *replayed) take(line []byte) error {
+	switch {
+	case len(line) > 0 && line[0] == binaryAccept:
+		r, err := decodeAccept(line)
+		if err != nil {
+			return err
+		}
+		p.accepted(r)
+		return nil
+	case len(line) > 0 && line[0] == binarySubmit:
+		return nil
+	}
 	var rec record
 	if err := json.Unmarshal(line, &rec); err != nil {
 		return fmt.Errorf("record %.80q: %w: %w", line, ErrCorrupt, err)
@@ -89,13 +103,10 @@ func (p *replayed) take(line []byte) error {
 		if rec.ID.IsZero() || (rec.Put == nil) == (rec.Get == nil) {
 			return fmt.Errorf("record %.80q: %w", line, ErrCorrupt)
 		}
-		if p.requests[rec.ID] == nil {
-			p.order = append(p.order, rec.ID)
-		}
-		p.requests[rec.ID] = &request{
+		p.accepted(&request{
 			id: rec.ID, put: rec.Put, get: rec.Get, parent: rec.Parent, name: string(rec.Name), accepted: rec.At,
 			library: rec.Library, family: rec.Family, width: rec.Width, spooled: rec.Spooled,
-		}
+		})
 	case "done":
 		delete(p.requests, rec.ID)
 	case "state":
@@ -104,6 +115,13 @@ func (p *replayed) take(line []byte) error {
 		}
 	}
 	return nil
+}
+
+func (p *replayed) accepted(r *request) {
+	if p.requests[r.id] == nil {
+		p.order = append(p.order, r.id)
+	}
+	p.requests[r.id] = r
 }
 
 // each visits the requests in order.

@@ -92,8 +92,13 @@ func qfamily(f catalog.Family) queue.Family {
 // submit puts a request into the queue. Caller holds mu.
 func (l *Library) submit(r *request) {
 	r.state, r.turn, r.told = queued, nil, time.Time{}
-	q := l.describe(r)
-	if err := l.apply(queue.Submitted{Time: time.Now(), Request: q}); err != nil {
+	q := r.describe()
+	e := queue.Submitted{Time: time.Now(), Request: q}
+	var record func() []byte
+	if r.put != nil && !r.spooled { // the journal has all of it already
+		record = func() []byte { return encodeSubmit(r.id, e.Time, l.events, l.sum) }
+	}
+	if err := l.applyAs(e, record); err != nil {
 		r.state = accepting // it is not in the queue
 		l.finish(r, nil, wire.AsError(err, "accept", r.subject()))
 		return
@@ -106,7 +111,7 @@ func (l *Library) submit(r *request) {
 }
 
 // describe gives a request as the queue sees it.
-func (l *Library) describe(r *request) queue.Request {
+func (r *request) describe() queue.Request {
 	q := queue.Request{ID: qid(r.id), Library: queue.Library(r.library), Family: qfamily(r.family), Accepted: r.accepted, Path: r.subject()}
 	if p := r.put; p != nil {
 		q.Kind, q.Width, q.Size, q.Class, q.Priority = queue.Write, r.width, p.Size, p.Class, p.Priority

@@ -19,7 +19,7 @@ func (l *Library) room(r *request) error {
 	if err := l.takes(r.library, r.put != nil); err != nil {
 		return err
 	}
-	q := l.describe(r)
+	q := r.describe()
 	if l.q.Priority(q).Admin > 0 {
 		return nil
 	}

@@ -1,0 +1,190 @@
+package library
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/queue"
+)
+
+// Two kinds of records, of which there are millions, are not JSON: what was accepted for writing, and that it was put into the queue. Their first byte says
+// which; a record that is JSON begins with "{". Then come, in this order, numbers as varints (package encoding/binary), times as nanoseconds since 1970 or 0,
+// and texts as their length and bytes:
+//
+//	1  id (16 bytes), accepted, key, size, whether there is a sum, sum, level, rate, class, priority, mode, uid, gid, mtime, user, whether the source can be read again,
+//	   dataset, deadline, host, parent, name, library, storage group, file family, wrapper, width, whether it goes by way of the spool
+//	2  id (16 bytes), time, the event's number, the digest of all decisions until then (8 bytes, big-endian)
+//
+// What is behind that is of later versions, and passed over.
+const (
+	binaryAccept = 1
+	binarySubmit = 2
+)
+
+type writer struct{ b []byte }
+
+func (w *writer) number(n int64) { w.b = binary.AppendVarint(w.b, n) }
+func (w *writer) text(s string)  { w.number(int64(len(s))); w.b = append(w.b, s...) }
+func (w *writer) bool(is bool)   { w.b = append(w.b, b2b(is)) }
+func (w *writer) time(t time.Time) {
+	if t.IsZero() {
+		w.number(0)
+		return
+	}
+	w.number(t.UnixNano())
+}
+
+func b2b(is bool) byte {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// encodeAccept gives the record of a write.
+func encodeAccept(r *request) []byte {
+	p := r.put
+	w := writer{make([]byte, 0, 200+len(p.Key))}
+	w.b = append(w.b, binaryAccept)
+	w.b = append(w.b, r.id[:]...)
+	w.time(r.accepted)
+	w.text(p.Key)
+	w.number(p.Size)
+	w.bool(p.Sum != nil)
+	sum := uint32(0)
+	if p.Sum != nil {
+		sum = *p.Sum
+	}
+	w.number(int64(sum))
+	w.number(int64(p.Level))
+	w.number(p.Rate)
+	w.text(p.Class)
+	w.number(int64(p.Priority))
+	w.number(int64(p.Mode))
+	w.number(int64(p.UID))
+	w.number(int64(p.GID))
+	w.time(p.MTime)
+	w.text(p.User)
+	w.bool(p.Again)
+	w.text(p.Dataset)
+	w.time(p.Deadline)
+	w.text(p.Host)
+	w.number(int64(r.parent))
+	w.text(r.name)
+	w.text(string(r.library))
+	w.text(string(r.family.Group))
+	w.text(string(r.family.Family))
+	w.text(r.family.Wrapper)
+	w.number(int64(r.width))
+	w.bool(r.spooled)
+	return w.b
+}
+
+// reader reads what writer wrote. After the first thing that is not there it gives zeros, and short is set.
+type reader struct {
+	b     []byte
+	short bool
+}
+
+func (r *reader) number() int64 {
+	n, k := binary.Varint(r.b)
+	if k <= 0 {
+		r.short, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[k:]
+	return n
+}
+
+func (r *reader) bytes(n int64) []byte {
+	if n < 0 || n > int64(len(r.b)) {
+		r.short, r.b = true, nil
+		return nil
+	}
+	p := r.b[:n]
+	r.b = r.b[n:]
+	return p
+}
+
+func (r *reader) text() string { return string(r.bytes(r.number())) }
+
+func (r *reader) bool() bool {
+	p := r.bytes(1)
+	return len(p) == 1 && p[0] == 1
+}
+
+func (r *reader) time() time.Time {
+	n := r.number()
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n)
+}
+
+func (r *reader) id() (id catalog.RequestID) {
+	copy(id[:], r.bytes(int64(len(id))))
+	return id
+}
+
+// decodeAccept reads the record of a write.
+func decodeAccept(line []byte) (*request, error) {
+	in := &reader{b: line[1:]}
+	r := &request{put: &wire.Put{}}
+	p := r.put
+	r.id = in.id()
+	p.ID = r.id
+	r.accepted = in.time()
+	p.Key = in.text()
+	p.Size = in.number()
+	has, sum := in.bool(), uint32(in.number())
+	if has {
+		p.Sum = &sum
+	}
+	p.Level = catalog.Level(in.number())
+	p.Rate = in.number()
+	p.Class = in.text()
+	p.Priority = int(in.number())
+	p.Mode, p.UID, p.GID = uint32(in.number()), uint32(in.number()), uint32(in.number())
+	p.MTime = in.time()
+	p.User = in.text()
+	p.Again = in.bool()
+	p.Dataset = in.text()
+	p.Deadline = in.time()
+	p.Host = in.text()
+	r.parent = catalog.EntryID(in.number())
+	r.name = in.text()
+	r.library = catalog.LibraryName(in.text())
+	r.family = catalog.Family{Group: catalog.StorageGroup(in.text()), Family: catalog.FileFamily(in.text()), Wrapper: in.text()}
+	r.width = int(in.number())
+	r.spooled = in.bool()
+	if in.short || r.id.IsZero() {
+		return nil, fmt.Errorf("record of %d bytes ends too soon: %w", len(line), ErrCorrupt)
+	}
+	return r, nil
+}
+
+// encodeSubmit says that a write was put into the queue as it was accepted.
+func encodeSubmit(id catalog.RequestID, at time.Time, n uint64, sum queue.Digest) []byte {
+	w := writer{make([]byte, 0, 48)}
+	w.b = append(w.b, binarySubmit)
+	w.b = append(w.b, id[:]...)
+	w.time(at)
+	w.number(int64(n))
+	w.b = binary.BigEndian.AppendUint64(w.b, uint64(sum))
+	return w.b
+}
+
+func decodeSubmit(line []byte) (id catalog.RequestID, at time.Time, n uint64, sum queue.Digest, err error) {
+	in := &reader{b: line[1:]}
+	id, at, n = in.id(), in.time(), uint64(in.number())
+	if p := in.bytes(8); len(p) == 8 {
+		sum = queue.Digest(binary.BigEndian.Uint64(p))
+	}
+	if in.short {
+		err = fmt.Errorf("record of %d bytes ends too soon: %w", len(line), ErrCorrupt)
+	}
+	return id, at, n, sum, err
+}

@@ -1,0 +1,66 @@
+package library
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/matryer/is"
+
+	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/wire"
+)
+
+func TestRecordOfAWrite(t *testing.T) {
+	is := is.New(t)
+	sum := uint32(0xfedcba98)
+	at := time.Date(2026, 3, 4, 5, 6, 7, 8, time.UTC)
+	r := &request{
+		id: catalog.NewRequestID(), accepted: at, parent: 1 << 40, name: "\xff\x00.dat", library: "L", family: catalog.Family{Group: "g", Family: "f", Wrapper: "w"},
+		width: 3, spooled: true,
+		put: &wire.Put{Key: "/a/\xff\x00.dat", Size: wire.UnknownSize, Sum: &sum, Level: catalog.OnTape, Rate: 7, Class: "c", Priority: -5, Mode: 0o644, UID: 1 << 31, GID: 2,
+			MTime: at.Add(time.Second), User: "u", Again: true, Dataset: "d", Deadline: at.Add(time.Hour), Host: "h"},
+	}
+	r.put.ID = r.id
+	line := encodeAccept(r)
+	got, err := decodeAccept(append(line, "of a later version"...))
+	is.NoErr(err)
+	is.True(got.accepted.Equal(r.accepted) && got.put.MTime.Equal(r.put.MTime) && got.put.Deadline.Equal(r.put.Deadline))
+	got.accepted, got.put.MTime, got.put.Deadline = r.accepted, r.put.MTime, r.put.Deadline
+	is.Equal(*got.put.Sum, *r.put.Sum)
+	got.put.Sum = r.put.Sum
+	is.Equal(*got.put, *r.put)
+	is.Equal([]any{got.id, got.parent, got.name, got.library, got.family, got.width, got.spooled}, []any{r.id, r.parent, r.name, r.library, r.family, r.width, r.spooled})
+	for n := range line {
+		_, err := decodeAccept(line[:max(n, 1)])
+		is.True(errors.Is(err, ErrCorrupt))
+	}
+	id, when, n, digest, err := decodeSubmit(encodeSubmit(r.id, at, 12, 99))
+	is.NoErr(err)
+	is.True(id == r.id && when.Equal(at) && n == 12 && digest == 99)
+}
+
+// Journals of version 1 had every record as JSON.
+func TestAJournalOfJSON(t *testing.T) {
+	is := is.New(t)
+	p := &replayed{requests: map[catalog.RequestID]*request{}, states: map[catalog.LibraryName]LibraryState{}}
+	is.NoErr(p.take([]byte(`{"t":"accept","id":"0192f7c1-a2b3-7c4d-8e5f-60718293a4b5","at":"2026-03-04T05:06:07Z","put":{"id":"0192f7c1-a2b3-7c4d-8e5f-60718293a4b5","key":"/a","size":5,"level":3},"parent":1,"name":"a","library":"L","width":1}`)))
+	is.Equal(len(p.requests), 1)
+	is.NoErr(p.take([]byte(`{"t":"done","id":"0192f7c1-a2b3-7c4d-8e5f-60718293a4b5"}`)))
+	is.Equal(len(p.requests), 0)
+}
+
+func FuzzRecord(f *testing.F) {
+	f.Add(encodeAccept(&request{id: catalog.NewRequestID(), put: &wire.Put{Key: "/a"}}))
+	f.Add(encodeSubmit(catalog.NewRequestID(), time.Time{}, 1, 2))
+	f.Add([]byte(`{"t":"state","state":{"library":"L","state":"open"}}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		p := &replayed{requests: map[catalog.RequestID]*request{}, states: map[catalog.LibraryName]LibraryState{}}
+		if err := p.take(line); err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Fatal(err)
+		}
+		if len(line) > 0 && line[0] == binarySubmit {
+			_, _, _, _, _ = decodeSubmit(line)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -265,7 +266,7 @@ func explanation(e desk.Explanation) string {
 		switch {
 		case o.Reason == queue.TooLittle:
 			fmt.Fprintf(&b, " (%s of %s)", size(o.Value), size(o.Limit))
-		case o.Limit > 0:
+		case o.Limit > 0 || o.Reason == queue.Limited:
 			fmt.Fprintf(&b, " (%d of %d)", o.Value, o.Limit)
 		case o.Value > 0:
 			fmt.Fprintf(&b, " (%d)", o.Value)
@@ -397,7 +398,11 @@ func (p *program) change(s *some, verb string, priority int) error {
 			}
 		}
 		if !p.cmd.JSON {
-			if err := p.line("%s: %s", count(done, "request"), does[verb].past); err != nil {
+			past := does[verb].past
+			if verb == "priority" {
+				past += " " + strconv.Itoa(priority)
+			}
+			if err := p.line("%s: %s", count(done, "request"), past); err != nil {
 				return err
 			}
 		}
@@ -471,6 +476,9 @@ func (c *queueStrikesCmd) Run(p *program) error {
 		if err != nil {
 			return err
 		}
+		if len(all) == 0 && !p.cmd.JSON {
+			return p.line("Nothing has failed lately.")
+		}
 		for _, s := range all {
 			if c.Drive != "" && string(s.Drive) != c.Drive || c.Volume != "" && string(s.Volume) != c.Volume {
 				continue
@@ -501,5 +509,10 @@ func (queueReloadCmd) Help() string {
 
 // Run reloads rules.
 func (c *queueReloadCmd) Run(p *program) error {
-	return p.desk(func(d desk.Desk) error { return d.Reload(p.ctx) })
+	return p.desk(func(d desk.Desk) error {
+		if err := d.Reload(p.ctx); err != nil || p.cmd.JSON {
+			return err
+		}
+		return p.line("rules read anew")
+	})
 }

@@ -36,7 +36,8 @@
 //   - catalog: file clerk and volume clerk. The contract of a store (catalog.Store) is declared
 //     beside the nouns it speaks; memstore and sqlitestore implement it, storetest compares
 //     them. namespace is the tree of directories with inherited tags.
-//   - queue: who goes next, as a pure deterministic machine.
+//   - queue: who goes next, as a pure deterministic machine. priority, fairshare and discipline are its rules, over the patterns of match; queuesim plays whole sites under an
+//     event clock, and its peers are the rules of Enstore and CTA to compare with.
 //   - tape: *tape.Drive, *tape.Load and *tape.Changer, which engines hold. driver is the vendors'
 //     contract, drivertest the kit, memtape and filetape the reference implementations, faulty
 //     injects faults, label is the codec of volume labels, order plans the recall of many files, disk the file layer
@@ -49,8 +50,8 @@
 //     shared memory.
 //   - enstore: the client. wire holds messages, error kinds and the data protocol; library
 //     is the library manager with its journal; mover one drive at work; changer one robot's
-//     queue; spool the disk before the tapes; scan reads a cartridge without a catalogue; site
-//     wires all of it in one process.
+//     queue; spool the disk before the tapes; scan reads a cartridge without a catalogue; desk is where an operator speaks with the library
+//     manager, also from another process; site wires all of it in one process.
 //   - daemons/enstore: the command. examples: programs to copy.
 //
 // # The way of a file to tape
@@ -72,5 +73,7 @@
 //     so that one forgetful file system judges all three.
 //   - plugins links tape/filetape and tape/scsi, for the built-in set that any program can serve; that brings in
 //     no database and no engine.
-//   - Control within one process is by direct calls (data goes over TCP all the same), and a lock keeps a site to one process.
+//   - Control within one process is by direct calls (data goes over TCP all the same), and a lock keeps a site to one process. What an operator asks goes over a Unix socket
+//     in the site's directory, as HTTP and JSON.
+//   - queue/match stands below priority, fairshare and discipline: what the three have in common is patterns over the fields of a request.
 package sdk

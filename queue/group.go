@@ -185,7 +185,6 @@ type dataset struct {
 	left   int
 	due    int64 // writes: of the first that waited
 	first  *request
-	urging bool
 }
 
 // pool is what waits in one library, and the ready drives that serve it.

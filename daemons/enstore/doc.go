@@ -9,6 +9,9 @@
 // A site's drives and robots belong to the process that has it open: drive ls and show, and robot inventory, are for a site that is not at work.
 // The requests of a robot that is a person are answered at any time.
 //
+// What waits in a site, and what libraries do, can be looked at and changed while another process has it open: queue and library speak with that
+// process.
+//
 // The site is named by --site or the environment variable ENSTORE_SITE; without either it is the
 // current directory, if that holds a site.toml. One process at a time has a site open.
 //
@@ -69,5 +72,16 @@
 //	                               cleanings powerHours motionHours bytesWritten writeErrors writeErrorsCorrected bytesRead readErrors
 //	                               readErrorsCorrected stops, and of the cartridge: maker serial barcode kind density loads capacity remaining
 //	drive discover                 type name vendor product revision serial device nodes hctl portal target lun robot number how
+//	queue ls, show, explain        id subject write spooled size priority admin class user host dataset library family volume drive accepted attempts
+//	                               ahead reason; show and explain also obstacles (reason what value limit until frees) and estimate, null if
+//	                               nobody knows, with start and finish (early middle late), aheadSeconds and drives
+//	queue estimate                 id subject estimate
+//	queue cancel, hold, release, priority   id subject done
+//	queue shares                   libraries share weight least most drives usedSeconds
+//	queue strikes                  drive volume time against blamed
+//	library show                   library state reason who since working waiting bytes oldestSeconds
+//	library lock, open, pause      library state
+//	library drain                  library left, at each change
+//	simulate                       rules result; with --replay: events grants differs
 //	version                        version go
 package main

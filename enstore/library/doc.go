@@ -24,9 +24,21 @@
 // A write is in the journal, synced, before Accept returns; many callers share one sync. Nothing else needs to
 // be: after a start the catalogue is asked for every request that was on its way. One that it recorded is done; one
 // whose bytes are complete in the spool is queued again; a client that streamed to a drive, and every read, ended with the process
-// that they were connected to, with the error Restart. The journal also holds the events of the queue, in order and
+// that they were connected to, with the error Restart. The journal also begins with a snapshot of the queue, and holds its events, in order and
 // without a sync of their own, so that the decisions since the last start, or since the journal was last begun anew,
-// can be followed.
+// can be made again and compared: [History], [Replay].
+//
+// # Who is admitted
+//
+// A library is open, or takes no requests, no reads or no writes, or takes them and starts none ([Library.SetState]; durable, with reason and who).
+// Beyond Options.MaxRequests on their way, or MaxPerUser of one user, clients are told Busy, with a time to come again that is derived from the queue's estimate;
+// requests that a rule makes administrative are admitted up to twice that. The rules are Options.Queue, and can be changed with [Library.Configure].
+//
+// # Figures
+//
+// Of 64 callers, accepted requests are 0.2 of what a bare loop appends and syncs, 64 records at a time, where a sync takes 0.1 ms (BenchmarkRatioAccept; the goal of 0.5
+// is not met: the time is spent on looking names up and on the queue, 40 microseconds for each request); where a sync takes milliseconds it is what both wait for. A start with a million
+// requests in the journal takes 15 to 21 s (BenchmarkRecovery; the goal of 10 s is not met).
 //
 // # Whose fault
 //

@@ -180,11 +180,11 @@ type datasetKey struct {
 
 // dataset is the requests that belong together, and of what there were how many.
 type dataset struct {
-	key    datasetKey
-	total  int
-	left   int
-	due    int64 // writes: of the first that waited
-	first  *request
+	key   datasetKey
+	total int
+	left  int
+	due   int64 // writes: of the first that waited
+	first *request
 }
 
 // pool is what waits in one library, and the ready drives that serve it.

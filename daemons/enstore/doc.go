@@ -73,7 +73,7 @@
 //	                               readErrorsCorrected stops, and of the cartridge: maker serial barcode kind density loads capacity remaining
 //	drive discover                 type name vendor product revision serial device nodes hctl portal target lun robot number how
 //	queue ls, show, explain        id subject write spooled size priority admin class user host dataset library family volume drive accepted attempts
-//	                               ahead reason; show and explain also obstacles (reason what value limit until frees) and estimate, null if
+//	                               ahead reason, and why (rule share admin due mountedSeconds usefulSeconds), null while it waits; show and explain also obstacles (reason what value limit until frees) and estimate, null if
 //	                               nobody knows, with start and finish (early middle late), aheadSeconds and drives
 //	queue estimate                 id subject estimate
 //	queue cancel, hold, release, priority   id subject done

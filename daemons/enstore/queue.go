@@ -190,8 +190,15 @@ func requestJSON(r library.Request) map[string]any {
 	return map[string]any{
 		"id": r.ID, "subject": r.Subject, "write": r.Write, "spooled": r.Spooled, "size": r.Size, "priority": r.Priority, "admin": r.Admin, "class": r.Class, "user": r.User,
 		"host": r.Host, "dataset": r.Dataset, "library": r.Library, "family": r.Family.String(), "volume": r.Volume, "drive": r.Drive, "accepted": r.Accepted, "attempts": r.Attempts,
-		"ahead": r.Ahead, "reason": r.Reason,
+		"ahead": r.Ahead, "reason": r.Reason, "why": whyJSON(r.Why),
 	}
+}
+
+func whyJSON(w *queue.Why) any {
+	if w == nil {
+		return nil
+	}
+	return map[string]any{"rule": w.Rule.String(), "share": w.Share, "admin": w.Admin, "due": w.Due, "mountedSeconds": w.Mounted.Seconds(), "usefulSeconds": w.Useful.Seconds()}
 }
 
 type queueShowCmd struct {
@@ -251,6 +258,9 @@ func explanation(e desk.Explanation) string {
 	if r.Drive != "" {
 		row("in work", "drive "+r.Drive)
 	}
+	if r.Why != nil {
+		row("why it", whyIt(*r.Why))
+	}
 	if e.Estimate != nil {
 		row("starts", spanOf(e.Estimate.Start))
 		row("done", spanOf(e.Estimate.Finish))
@@ -277,6 +287,25 @@ func explanation(e desk.Explanation) string {
 		fmt.Fprintf(&b, "\n    frees it: %s\n", o.Frees)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// whyIt says why the lease of a request was next.
+func whyIt(w queue.Why) string {
+	text := w.Rule.String()
+	if w.Share != "" {
+		text += ", share " + w.Share
+	}
+	text += ", due " + when(w.Due)
+	if !w.TurnedAt.IsZero() {
+		text += ", but its group had a turn until " + when(w.TurnedAt)
+	}
+	if w.Mounted > 0 {
+		text += ", " + span(w.Mounted) + " credit for a mounted volume"
+	}
+	if w.Useful > 0 {
+		text += ", " + span(w.Useful) + " credit for useful work"
+	}
+	return text
 }
 
 func spanOf(s queue.Span) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -149,8 +150,27 @@ func (p *program) retag(arg string, names []enstore.Tag, values []string) error 
 		if p.cmd.JSON {
 			return p.tagsNow(cl, dir)
 		}
-		return nil
+		return p.widthNote(cl, dir)
 	})
+}
+
+// widthNote says when the width in force is more than the drives of its library: it counts as their number.
+func (p *program) widthNote(cl *enstore.Client, dir string) error {
+	t, err := cl.Tags(p.ctx, dir)
+	c, _, e := p.siteFile()
+	if err != nil || e != nil || len(t.Library) == 0 {
+		return nil // the tags are set; this is only a remark
+	}
+	drives := 0
+	for _, d := range c.Drives {
+		if slices.Contains(d.Libraries, string(t.Library[0])) {
+			drives++
+		}
+	}
+	if t.Width > drives {
+		return p.line("%s: width %d, library %s has %s: so many volumes are written at once", printable(dir), t.Width, t.Library[0], count(drives, "drive"))
+	}
+	return nil
 }
 
 func tagNamed(name string) (enstore.Tag, error) {

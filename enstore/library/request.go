@@ -425,8 +425,9 @@ type Request struct {
 	User     string // who asks
 	Host     string // of the client
 	Dataset  string
-	Ahead    int    // how many of its own group stand before it
-	Reason   string // what it waits for, in words
+	Ahead    int        // how many of its own group stand before it
+	Reason   string     // what it waits for, in words
+	Why      *queue.Why `json:",omitempty"` // the lease that it is in was next; nil while it waits
 }
 
 // Requests lists the requests in the queue, those in work first, then in the order in which they would go next.
@@ -454,6 +455,10 @@ func (l *Library) tell(r *request, w queue.Waiting) Request {
 	}
 	if w.Blocker != "" {
 		out.Reason += ": " + w.Blocker
+	}
+	if lease := l.granted[w.Lease]; lease != nil {
+		why := lease.queue.Why
+		out.Why = &why
 	}
 	if w.Volume != "" {
 		out.Volume = catalog.Label(w.Volume)

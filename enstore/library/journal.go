@@ -84,6 +84,7 @@ type journal struct {
 	end    int64 // written bytes, all whole frames
 	dirty  bool  // what is behind end is not known
 	floor  int64 // size after the last rotation
+	torn   int64 // where the journal that was read ends in a frame that is not whole, 0: nowhere
 
 	mu  sync.Mutex
 	cur *batch
@@ -135,6 +136,7 @@ func (j *journal) read(replay func([]byte) error) error {
 			return nil
 		}
 		if errors.Is(err, errBroken) {
+			j.torn = at
 			return j.tail(f, at)
 		}
 		if err != nil {

@@ -83,6 +83,9 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	if l.j, err = readJournal(o.FS, o.Dir, o.JournalSize, o.Step, past.take); err != nil {
 		return nil, err
 	}
+	if l.j.torn > 0 {
+		l.log.Warn("the journal ends in a frame that is not whole: what was in it was told to nobody, and is left out", "byte", l.j.torn)
+	}
 	if err := l.abandonIntents(ctx, func(catalog.Volume) bool { return true }, "the process that wrote has ended"); err != nil {
 		return nil, err
 	}

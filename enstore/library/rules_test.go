@@ -1,6 +1,7 @@
 package library_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/matryer/is"
 
 	"github.com/enstore-go/sdk/catalog"
@@ -17,6 +19,7 @@ import (
 	"github.com/enstore-go/sdk/queue/discipline"
 	"github.com/enstore-go/sdk/queue/match"
 	"github.com/enstore-go/sdk/queue/priority"
+	"github.com/enstore-go/sdk/tape/disk"
 )
 
 func (b *bench) state(s library.State, reason string) {
@@ -245,4 +248,21 @@ func TestHistoryOfNothing(t *testing.T) {
 	r, err := library.Replay(b.fs, "/nowhere")
 	is.NoErr(err)
 	is.Equal(r.Events, uint64(0))
+}
+
+// A journal that ends in the middle of a frame is used up to there, and somebody is told.
+func TestATornJournalIsTold(t *testing.T) {
+	is := is.New(t)
+	b := newBench(t, 1)
+	b.state(library.StateLocked, "kept")
+	b.state(library.StatePaused, "torn")
+	is.NoErr(b.lib.Close())
+	data, err := disk.ReadFile(b.fs, "/journal/journal", 1<<20)
+	is.NoErr(err)
+	is.NoErr(disk.WriteFileAtomic(b.fs, "/journal/journal", data[:len(data)-1], 0o600))
+	var log bytes.Buffer
+	b.opts.Logger = hclog.New(&hclog.LoggerOptions{Output: &log})
+	b.open()
+	is.True(strings.Contains(log.String(), "ends in a frame that is not whole"))
+	is.Equal(b.lib.StateOf("L1").Reason, "torn") // that was in the frame before
 }

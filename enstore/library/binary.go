@@ -16,7 +16,7 @@ import (
 //
 //	1  id (16 bytes), accepted, key, size, whether there is a sum, sum, level, rate, class, priority, mode, uid, gid, mtime, user, whether the source can be read again,
 //	   dataset, deadline, host, parent, name, library, storage group, file family, wrapper, width, whether it goes by way of the spool
-//	2  id (16 bytes), time, the event's number, the digest of all decisions until then (8 bytes, big-endian)
+//	2  id (16 bytes), time, the event's number, the digest of all decisions until then (8 bytes, big-endian), size and wrapper, which may be others than when it was accepted
 //
 // What is behind that is of later versions, and passed over.
 const (
@@ -166,25 +166,44 @@ func decodeAccept(line []byte) (*request, error) {
 	return r, nil
 }
 
-// encodeSubmit says that a write was put into the queue as it was accepted.
-func encodeSubmit(id catalog.RequestID, at time.Time, n uint64, sum queue.Digest) []byte {
-	w := writer{make([]byte, 0, 48)}
+// submitted says that a write was put into the queue.
+type submitted struct {
+	id      catalog.RequestID
+	at      time.Time
+	n       uint64 // the event's number
+	sum     queue.Digest
+	size    int64
+	wrapper string
+}
+
+func (s submitted) encode() []byte {
+	w := writer{make([]byte, 0, 64)}
 	w.b = append(w.b, binarySubmit)
-	w.b = append(w.b, id[:]...)
-	w.time(at)
-	w.number(int64(n))
-	w.b = binary.BigEndian.AppendUint64(w.b, uint64(sum))
+	w.b = append(w.b, s.id[:]...)
+	w.time(s.at)
+	w.number(int64(s.n))
+	w.b = binary.BigEndian.AppendUint64(w.b, uint64(s.sum))
+	w.number(s.size)
+	w.text(s.wrapper)
 	return w.b
 }
 
-func decodeSubmit(line []byte) (id catalog.RequestID, at time.Time, n uint64, sum queue.Digest, err error) {
+func decodeSubmit(line []byte) (s submitted, err error) {
 	in := &reader{b: line[1:]}
-	id, at, n = in.id(), in.time(), uint64(in.number())
+	s.id, s.at, s.n = in.id(), in.time(), uint64(in.number())
 	if p := in.bytes(8); len(p) == 8 {
-		sum = queue.Digest(binary.BigEndian.Uint64(p))
+		s.sum = queue.Digest(binary.BigEndian.Uint64(p))
 	}
+	s.size, s.wrapper = in.number(), in.text()
 	if in.short {
 		err = fmt.Errorf("record of %d bytes ends too soon: %w", len(line), ErrCorrupt)
 	}
-	return id, at, n, sum, err
+	return s, err
+}
+
+// event is the event of which the record tells, of a request as it was accepted.
+func (s submitted) event(r request) queue.Submitted {
+	put := *r.put
+	put.Size, r.family.Wrapper, r.put = s.size, s.wrapper, &put
+	return queue.Submitted{Time: s.at, Request: r.describe()}
 }

@@ -44,15 +44,15 @@ func (h History) Read(fsys disk.FS, dir string) error {
 			}
 			return err
 		case len(line) > 0 && line[0] == binarySubmit:
-			id, at, n, sum, err := decodeSubmit(line)
-			if err != nil || !begun || n <= last {
+			s, err := decodeSubmit(line)
+			if err != nil || !begun || s.n <= last {
 				return err
 			}
-			r := accepted[id]
+			r := accepted[s.id]
 			if r == nil {
-				return fmt.Errorf("event %d: request %s was not accepted: %w", n, id, ErrCorrupt)
+				return fmt.Errorf("event %d: request %s was not accepted: %w", s.n, s.id, ErrCorrupt)
 			}
-			return event(queue.Submitted{Time: at, Request: r.describe()}, n, sum)
+			return event(s.event(*r), s.n, s.sum)
 		}
 		var rec record
 		if err := json.Unmarshal(line, &rec); err != nil {

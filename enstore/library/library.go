@@ -41,7 +41,6 @@ type Library struct {
 	drives    map[string]*drive
 	states    map[catalog.LibraryName]LibraryState // of those that are not simply open
 	users     map[string]int                       // requests that have not ended
-	restoring bool                                 // the journal has not begun
 	events    uint64                               // that the queue was told
 	sum       queue.Digest                         // of its decisions
 	delays    map[catalog.LibraryName]delay
@@ -136,17 +135,24 @@ func (l *Library) restore(ctx context.Context, past *replayed) error {
 			}
 		}
 	}
-	l.mu.Lock()
-	l.restoring = true
+	if err := l.j.begin(l.snapshot); err != nil {
+		return err
+	}
 	for _, name := range slices.Sorted(maps.Keys(l.states)) {
+		l.mu.Lock()
 		l.holdBack(l.states[name])
+		l.unlock()
 	}
-	for _, r := range again {
-		l.submit(r)
+	for len(again) > 0 { // a few at a time, so that their records need not all be in memory
+		few := again[:min(len(again), 1000)]
+		again = again[len(few):]
+		l.mu.Lock()
+		for _, r := range few {
+			l.submit(r)
+		}
+		l.unlock()
 	}
-	l.restoring = false
-	l.unlock()
-	return l.j.begin(l.snapshot)
+	return nil
 }
 
 // resume asks the catalogue, then the spool. It is true if the request is to be queued again.
@@ -412,14 +418,10 @@ func (l *Library) applyAs(e queue.Event, record func() []byte) error {
 	}
 	l.events++
 	l.sum.Add(decisions)
-	switch {
-	case l.restoring: // the snapshot with which the journal begins anew has it
-	case record != nil:
+	if record != nil {
 		l.j.add(record())
-	default:
-		if line, err := eventRecord(e, l.events, l.sum); err == nil {
-			l.j.add(line)
-		}
+	} else if line, err := eventRecord(e, l.events, l.sum); err == nil {
+		l.j.add(line)
 	}
 	if !l.q.Wake().Equal(wake) {
 		select {

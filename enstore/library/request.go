@@ -95,8 +95,10 @@ func (l *Library) submit(r *request) {
 	q := r.describe()
 	e := queue.Submitted{Time: time.Now(), Request: q}
 	var record func() []byte
-	if r.put != nil && !r.spooled { // the journal has all of it already
-		record = func() []byte { return encodeSubmit(r.id, e.Time, l.events, l.sum) }
+	if r.put != nil { // the journal has the rest of it already
+		record = func() []byte {
+			return submitted{r.id, e.Time, l.events, l.sum, q.Size, r.family.Wrapper}.encode()
+		}
 	}
 	if err := l.applyAs(e, record); err != nil {
 		r.state = accepting // it is not in the queue

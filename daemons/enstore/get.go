@@ -22,8 +22,7 @@ type getCmd struct {
 	Recursive bool     `short:"r" help:"Directories with all that is in them."`
 	Parents   bool     `short:"p" help:"Make the directories that are missing above the target."`
 	Force     bool     `short:"f" help:"Replace files that are there."`
-	Class     string   `help:"What you call this kind of work; it is kept and shown, nothing more."`
-	Priority  int      `help:"Larger goes first."`
+	work
 }
 
 // Help is the example of --help.
@@ -49,7 +48,7 @@ func (c *getCmd) Run(p *program) error {
 	if target == "-" && len(sources) > 1 {
 		return usage("one file at a time goes to standard output")
 	}
-	o := enstore.GetOptions{Class: c.Class, Priority: c.Priority, Overwrite: c.Force}
+	o := enstore.GetOptions{Class: c.Class, Priority: c.Priority, Dataset: c.Dataset, Deadline: c.Deadline, User: who(), Overwrite: c.Force}
 	return p.client(func(cl *enstore.Client) error {
 		if target == "-" {
 			return c.stream(p, cl, sources[0], o)

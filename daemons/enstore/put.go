@@ -25,8 +25,15 @@ type putCmd struct {
 	Level     string   `default:"ontape" enum:"cached,ontape" help:"Wait until files are so safe: cached (on the site's disk; only streams stay there; ls and get know them when they are on tape, stat before) or ontape."`
 	Adler32   string   `name:"adler32" placeholder:"SUM" help:"Refuse the one file if this is not its checksum (8 hexadecimal digits)."`
 	Size      int64    `placeholder:"BYTES" help:"How long standard input will be; it goes straight to tape then."`
-	Class     string   `help:"What you call this kind of work; it is kept and shown, nothing more."`
-	Priority  int      `help:"Larger goes first."`
+	work
+}
+
+// work is what is said of the work that a command asks for.
+type work struct {
+	Class    string    `help:"What you call this kind of work: it is kept and shown, and there for the site's rules."`
+	Priority int       `help:"Larger goes first; below 0 is background work."`
+	Dataset  string    `placeholder:"NAME" help:"What the files belong to: they are kept together, and the last few of them are hurried."`
+	Deadline time.Time `placeholder:"TIME" help:"By when it should be done, like 2026-03-04T17:00:00Z."`
 }
 
 // Help is the example of --help.
@@ -73,7 +80,7 @@ func (c *putCmd) Run(p *program) error {
 }
 
 func (c *putCmd) options(sources []string) (o enstore.PutOptions, err error) {
-	o = enstore.PutOptions{Class: c.Class, Priority: c.Priority}
+	o = enstore.PutOptions{Class: c.Class, Priority: c.Priority, Dataset: c.Dataset, Deadline: c.Deadline, User: who()}
 	if o.Commit, err = catalog.ParseLevel(c.Level); err != nil {
 		return o, err
 	}

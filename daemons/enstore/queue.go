@@ -63,8 +63,15 @@ func (p *program) desk(work func(desk.Desk) error) (err error) {
 		}
 		return errors.Join(work(s.Desk()), s.Close())
 	}
-	return hint(fmt.Errorf("%s: %w", name, site.ErrInUse), "The process that has it open answers nobody: it is starting or ending. Try again.")
+	text := "The process that has it open answers nobody: it is starting or ending. Try again."
+	if len(c.DeskSocket()) > longestSocket {
+		text = "The process that has it open cannot be asked: the name of its socket is too long, " + c.DeskSocket() + ". Give the site file a shorter run."
+	}
+	return hint(fmt.Errorf("%s: %w", name, site.ErrInUse), text)
 }
+
+// longestSocket is how long the name of a Unix socket may be: 104 to 108 bytes, the last of which is 0.
+const longestSocket = 103
 
 // who is the person at the keyboard.
 func who() string {

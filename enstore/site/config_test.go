@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/enstore-go/sdk/enstore/site"
 	"github.com/matryer/is"
@@ -124,4 +125,64 @@ func TestTablesInSettings(t *testing.T) {
 	is.Equal(c.Robots["silo"].Config["env"], map[string]any{"SILO": "x"})
 	_, err = site.ParseConfig(whole + "[robot.silo]\nplugin = \"robot-command\"\nconfug = { \"3\" = \"no medium\" }\n")
 	is.True(err != nil && strings.Contains(err.Error(), "robot.silo.confug"))
+}
+
+// A volume rests in an idle drive for a minute, but not where a person would have to carry it.
+func TestRestOfVolumes(t *testing.T) {
+	is := is.New(t)
+	for robot, rest := range map[string]time.Duration{"robot-file": 0, "robot-operator": -1} {
+		c, err := site.ParseConfig("[robot.r]\nplugin = \"" + robot + "\"\n[drive.d]\nplugin = \"drive-file\"\nrobot = \"r\"\nlibraries = [\"tapes\"]\n")
+		is.NoErr(err)
+		is.Equal(c.Settings().Rest, rest)
+	}
+}
+
+func TestRulesOfTheQueue(t *testing.T) {
+	is := is.New(t)
+	c, err := site.ParseConfig(whole + `
+[queue]
+max_requests = 5
+max_per_user = 2
+age_step = "10m"
+useful = "0s"
+rest = "5m"
+min_bytes = "500 GB"
+min_files = 100
+min_age = "30m"
+rate = "400 MB"
+
+[[queue.priority]]
+name = "daq"
+match = { host = "daq.*", operation = "write" }
+add = 5
+admin = 1
+
+[[queue.share]]
+name = "cms"
+match = { storage_group = "cms" }
+weight = 3
+least = 1
+most = 2
+each = "user"
+
+  [[queue.share.share]]
+  name = "production"
+  match = { user = "prod" }
+  weight = 10
+
+[[queue.limit]]
+name = "farm"
+match = { host = "farm.*" }
+each = "host"
+drives = 2
+mounted = 1
+refuse = true
+`)
+	is.NoErr(err)
+	s := c.Settings()
+	is.Equal([]any{c.Queue.MaxRequests, c.Queue.MaxPerUser, s.AgeStep, s.Useful, s.Affinity, s.Rest}, []any{5, 2, 10 * time.Minute, time.Duration(-1), time.Duration(0), 5 * time.Minute})
+	is.Equal([]any{s.MinBytes, s.MinFiles, s.MinAge, s.Rate}, []any{int64(500e9), 100, 30 * time.Minute, int64(400e6)})
+	is.Equal([]any{s.Priorities[0].Add, s.Priorities[0].Admin, s.Priorities[0].Match["host"]}, []any{5, 1, "daq.*"})
+	is.Equal([]any{s.Shares[0].Most, s.Shares[0].Shares[0].Weight}, []any{2, 10})
+	is.Equal([]any{s.Limits[0].Each, s.Limits[0].Mounted, s.Limits[0].Refuse}, []any{"host", 1, true})
 }

@@ -2,6 +2,7 @@ package site
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"time"
@@ -52,7 +53,7 @@ type QueueConfig struct {
 	MinBytes   Size      `toml:"min_bytes"`   // that warrant a mount
 	MinFiles   int       `toml:"min_files"`   // that do
 	MinAge     Duration  `toml:"min_age"`     // of a request that does; 0 = anything does
-	Rest       *Duration `toml:"rest"`        // of a volume in an idle drive, before it is taken out; 1 min, "0s" = until the drive is needed
+	Rest       *Duration `toml:"rest"`        // of a volume in an idle drive, before it is taken out; 1 min, "0s" = until the drive is needed, as where a robot is a person
 	Strikes    int       `toml:"strikes"`     // until a volume or drive is blamed; 3
 	StrikeTime Duration  `toml:"strike_time"` // after which one does not count; 24 h
 	MountTime  Duration  `toml:"mount_time"`  // what a mount costs a drive, about; 150 s
@@ -85,7 +86,15 @@ func (q *QueueConfig) settings() queue.Settings {
 }
 
 // Settings are the numbers and rules of the queue that a site file asks for.
-func (c *Config) Settings() queue.Settings { return c.Queue.settings() }
+func (c *Config) Settings() queue.Settings {
+	s := c.Queue.settings()
+	for _, r := range c.Robots {
+		if c.Queue.Rest == nil && filepath.Base(r.Plugin) == "robot-operator" {
+			s.Rest = -1 // nobody is asked to carry what may be wanted again
+		}
+	}
+	return s
+}
 
 // checkQueue checks numbers and rules, the latter against the site's libraries, robots and drives.
 func (c *Config) checkQueue() error {

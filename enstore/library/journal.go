@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"github.com/enstore-go/sdk/crc"
@@ -244,6 +245,7 @@ func (j *journal) commit(rec []byte) error {
 		return fmt.Errorf("journal %s: record of %d bytes, %d is the most", j.name, len(rec), maxRecord)
 	}
 	b := j.append(rec, true)
+	runtime.Gosched() // who else is about to commit shares the sync
 	j.io.Lock()
 	defer j.io.Unlock()
 	if !b.done {

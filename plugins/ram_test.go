@@ -267,7 +267,11 @@ func openHand(_ context.Context, c driver.Config) (driver.Changer, error) {
 }
 
 func (h *hand) Identify(context.Context) (driver.Identity, driver.ChangerCapabilities, error) {
-	return driver.Identity{Vendor: "RAM", Product: "hand"}, driver.ChangerCapabilities{Barcodes: true, Timeout: 5 * time.Second}, nil
+	patience := 5 * time.Second
+	if len(h.slots) > 1000 {
+		patience = time.Minute // whatever else the machine does
+	}
+	return driver.Identity{Vendor: "RAM", Product: "hand"}, driver.ChangerCapabilities{Barcodes: true, Timeout: patience}, nil
 }
 
 func (h *hand) Inventory(context.Context) ([]driver.Element, error) { return h.slots, nil }

@@ -36,9 +36,9 @@
 //
 // # Figures
 //
-// Of 64 callers, accepted requests are 0.2 of what a bare loop appends and syncs, 64 records at a time, where a sync takes 0.1 ms (BenchmarkRatioAccept; the goal of 0.5
-// is not met: the time is spent on looking names up and on the queue, 40 microseconds for each request); where a sync takes milliseconds it is what both wait for. A start with a million
-// requests in the journal takes 15 to 21 s (BenchmarkRecovery; the goal of 10 s is not met).
+// Of 64 callers, accepted requests are 0.2 to 0.4 of what a bare loop appends and syncs, 64 records at a time, where a sync takes a tenth of a millisecond
+// (BenchmarkRatioAccept, beside other work; the goal of 0.5 is not met: 30 microseconds of each request go into looking names up, the queue and memory). A start with a million
+// requests in the journal takes 15 to 27 s (BenchmarkRecovery, likewise; the goal of 10 s is not met).
 //
 // # Whose fault
 //

@@ -34,6 +34,8 @@
 // Beyond Options.MaxRequests on their way, or MaxPerUser of one user, clients are told Busy, with a time to come again that is derived from the queue's estimate;
 // requests that a rule makes administrative are admitted up to twice that. The rules are Options.Queue, and can be changed with [Library.Configure].
 //
+// A drive that is wanted for such a request is freed when its mover has done what it offered to clients, at most Options.Queue.Batch files and BatchBytes bytes.
+//
 // # Figures
 //
 // Of 64 callers, accepted requests are 0.2 to 0.4 of what a bare loop appends and syncs, 64 records at a time, where a sync takes a tenth of a millisecond

@@ -99,8 +99,9 @@ func (l *Library) decide(d queue.Decision) {
 	}
 }
 
-// freeUp takes from leases whose drives are wanted for something more important what was not begun: their movers end with the file that
-// they are at. It is done when the queue has been told everything else. Caller holds mu.
+// freeUp takes from leases whose drives are wanted for something more important what their movers have not offered to clients yet: they end with
+// what they have at hand, at most a batch. What was offered may be streaming, and a mover does not ask again before it begins. It is done when the
+// queue has been told everything else. Caller holds mu.
 func (l *Library) freeUp() {
 	for len(l.preempted) > 0 {
 		w := l.preempted[0]

@@ -93,7 +93,7 @@ func (s *summary) As(target any) bool {
 // sitewide tells whether the next file would fail alike.
 func sitewide(err error) bool {
 	switch wire.KindOf(err) {
-	case wire.NoSpace, wire.Quota, wire.Locked, wire.Unavailable, wire.Internal, wire.Cancelled:
+	case wire.NoSpace, wire.Quota, wire.Locked, wire.Unavailable, wire.Internal:
 		return true
 	}
 	return false

@@ -29,7 +29,7 @@ var ErrNobody = errors.New("nobody is at the library manager's desk")
 
 // Serve offers a desk on a listener until that is closed.
 func Serve(l net.Listener, d Desk) *Server {
-	s := &Server{http: &http.Server{Handler: handler(d), ReadHeaderTimeout: patience, ReadTimeout: patience, MaxHeaderBytes: 16 << 10}, over: make(chan struct{})}
+	s := &Server{http: &http.Server{Handler: handler(d), ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, MaxHeaderBytes: 16 << 10}, over: make(chan struct{})}
 	go func() {
 		defer close(s.over)
 		_ = s.http.Serve(l) // ends with Close

@@ -46,8 +46,24 @@ func checkPut(p *wire.Put) error {
 	case p.Level > catalog.Verified:
 		return wire.Errorf(wire.Invalid, p.Key, "level %d", p.Level)
 	}
+	if err := short(p.Key, p.User, p.Host, p.Class, p.Dataset); err != nil {
+		return err
+	}
 	if p.Level == 0 {
 		p.Level = catalog.OnTape
+	}
+	return nil
+}
+
+// maxText is the longest text of a request but its path, in bytes.
+const maxText = 1024
+
+// short refuses texts that no record could hold.
+func short(subject string, texts ...string) error {
+	for _, t := range texts {
+		if len(t) > maxText {
+			return wire.Errorf(wire.Invalid, subject, "%.20q… has %d bytes, %d is the most", t, len(t), maxText)
+		}
 	}
 	return nil
 }
@@ -82,6 +98,11 @@ func (l *Library) reserve(ctx context.Context, r *request) (*wire.Ticket, error)
 		switch {
 		case l.closed:
 			return nil, errClosed
+		case l.going[r.id] != nil:
+			if err := l.pause(ctx, l.going[r.id], nil); err != nil {
+				return nil, err
+			}
+			continue
 		case old != nil && !old.same(r):
 			return nil, wire.Errorf(wire.Invalid, r.subject(), "request id %s belongs to another request, for %s", r.id, old.subject())
 		case old != nil && old.state == accepting:
@@ -334,6 +355,9 @@ func (l *Library) recall(ctx context.Context, g wire.Get, subject string) (wire.
 		return wire.Ticket{}, wire.Errorf(wire.Invalid, subject, "the request has no id")
 	case (g.Key == "") == (g.BFID == ""):
 		return wire.Ticket{}, wire.Errorf(wire.Invalid, subject, "either a key or a bfid is needed")
+	}
+	if err := short("request "+g.ID.String(), string(g.BFID), g.User, g.Host, g.Class, g.Dataset); err != nil {
+		return wire.Ticket{}, err
 	}
 	r := &request{id: g.ID, get: &g}
 	if t, err := l.reserve(ctx, r); t != nil || err != nil {

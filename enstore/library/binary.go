@@ -15,7 +15,8 @@ import (
 // and texts as their length and bytes:
 //
 //	1  id (16 bytes), accepted, key, size, whether there is a sum, sum, level, rate, class, priority, mode, uid, gid, mtime, user, whether the source can be read again,
-//	   dataset, deadline, host, parent, name, library, storage group, file family, wrapper, width, whether it goes by way of the spool
+//	   dataset, deadline, host, parent, name, library, storage group, file family, wrapper, width, whether it goes by way of the spool,
+//	   whether it is on hold, who holds it (both may be missing)
 //	2  id (16 bytes), time, the event's number, the digest of all decisions until then (8 bytes, big-endian), size and wrapper, which may be others than when it was accepted
 //
 // What is behind that is of later versions, and passed over.
@@ -80,6 +81,8 @@ func encodeAccept(r *request) []byte {
 	w.text(r.family.Wrapper)
 	w.number(int64(r.width))
 	w.bool(r.spooled)
+	w.bool(r.onHold)
+	w.text(r.holder)
 	return w.b
 }
 
@@ -160,6 +163,9 @@ func decodeAccept(line []byte) (*request, error) {
 	r.family = catalog.Family{Group: catalog.StorageGroup(in.text()), Family: catalog.FileFamily(in.text()), Wrapper: in.text()}
 	r.width = int(in.number())
 	r.spooled = in.bool()
+	if len(in.b) > 0 && !in.short {
+		r.onHold, r.holder = in.bool(), in.text()
+	}
 	if in.short || r.id.IsZero() {
 		return nil, fmt.Errorf("record of %d bytes ends too soon: %w", len(line), ErrCorrupt)
 	}

@@ -22,6 +22,15 @@ func TestRecordOfAWrite(t *testing.T) {
 			MTime: at.Add(time.Second), User: "u", Again: true, Dataset: "d", Deadline: at.Add(time.Hour), Host: "h"},
 	}
 	r.put.ID = r.id
+	old := encodeAccept(r)
+	before, err := decodeAccept(old[:len(old)-2]) // without the hold, as it was written before there was one
+	is.NoErr(err)
+	is.Equal([]any{before.spooled, before.onHold, before.holder}, []any{true, false, ""})
+	held := *r
+	held.onHold, held.holder = true, "anna"
+	again, err := decodeAccept(encodeAccept(&held))
+	is.NoErr(err)
+	is.Equal([]any{again.onHold, again.holder}, []any{true, "anna"})
 	line := encodeAccept(r)
 	got, err := decodeAccept(append(line, "of a later version"...))
 	is.NoErr(err)
@@ -32,6 +41,9 @@ func TestRecordOfAWrite(t *testing.T) {
 	is.Equal(*got.put, *r.put)
 	is.Equal([]any{got.id, got.parent, got.name, got.library, got.family, got.width, got.spooled}, []any{r.id, r.parent, r.name, r.library, r.family, r.width, r.spooled})
 	for n := range line {
+		if n == len(line)-2 { // as it was written before there was a hold
+			continue
+		}
 		_, err := decodeAccept(line[:max(n, 1)])
 		is.True(errors.Is(err, ErrCorrupt))
 	}
@@ -46,7 +58,7 @@ func TestRecordOfAWrite(t *testing.T) {
 // Journals of version 1 had every record as JSON.
 func TestAJournalOfJSON(t *testing.T) {
 	is := is.New(t)
-	p := &replayed{requests: map[catalog.RequestID]*request{}, states: map[catalog.LibraryName]LibraryState{}}
+	p := newReplayed()
 	is.NoErr(p.take([]byte(`{"t":"accept","id":"0192f7c1-a2b3-7c4d-8e5f-60718293a4b5","at":"2026-03-04T05:06:07Z","put":{"id":"0192f7c1-a2b3-7c4d-8e5f-60718293a4b5","key":"/a","size":5,"level":3},"parent":1,"name":"a","library":"L","width":1}`)))
 	is.Equal(len(p.requests), 1)
 	is.NoErr(p.take([]byte(`{"t":"done","id":"0192f7c1-a2b3-7c4d-8e5f-60718293a4b5"}`)))
@@ -58,7 +70,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add(submitted{id: catalog.NewRequestID(), n: 1}.encode())
 	f.Add([]byte(`{"t":"state","state":{"library":"L","state":"open"}}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		p := &replayed{requests: map[catalog.RequestID]*request{}, states: map[catalog.LibraryName]LibraryState{}}
+		p := newReplayed()
 		if err := p.take(line); err != nil && !errors.Is(err, ErrCorrupt) {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@
 // Beyond Options.MaxRequests on their way, or MaxPerUser of one user, clients are told Busy, with a time to come again that is derived from the queue's estimate;
 // requests that a rule makes administrative are admitted up to twice that. The rules are Options.Queue, and can be changed with [Library.Configure].
 //
-// A drive that is wanted for such a request is freed when its mover has done what it offered to clients, at most Options.Queue.Batch files and BatchBytes bytes.
+// A drive that is wanted for such a request is freed when its mover has done the file at hand: it asks before it begins the next one, and is told to give it back.
 //
 // # Figures
 //

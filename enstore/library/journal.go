@@ -244,7 +244,11 @@ func (j *journal) commit(rec []byte) error {
 	if len(rec) > maxRecord {
 		return fmt.Errorf("journal %s: record of %d bytes, %d is the most", j.name, len(rec), maxRecord)
 	}
-	b := j.append(rec, true)
+	return j.wait(j.append(rec, true))
+}
+
+// wait returns when a batch is durable.
+func (j *journal) wait(b *batch) error {
 	runtime.Gosched() // who else is about to commit shares the sync
 	j.io.Lock()
 	defer j.io.Unlock()

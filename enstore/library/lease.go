@@ -99,9 +99,9 @@ func (l *Library) decide(d queue.Decision) {
 	}
 }
 
-// freeUp takes from leases whose drives are wanted for something more important what their movers have not offered to clients yet: they end with
-// what they have at hand, at most a batch. What was offered may be streaming, and a mover does not ask again before it begins. It is done when the
-// queue has been told everything else. Caller holds mu.
+// freeUp takes from leases whose drives are wanted for something more important what their movers have not begun. Clients that were told to come
+// are left where they are until their mover asks before it begins: see Begin. It is done when the queue has been told everything else. Caller
+// holds mu.
 func (l *Library) freeUp() {
 	for len(l.preempted) > 0 {
 		w := l.preempted[0]
@@ -110,23 +110,20 @@ func (l *Library) freeUp() {
 			continue
 		}
 		for _, r := range slices.Clone(w.requests) {
-			if r.turn == nil && r.cached == nil && r != w.current() {
-				w.drop(r)
-				r.lease = nil
-				_ = l.apply(queue.Requeued{Time: time.Now(), ID: qid(r.id)})
-				l.attend(r)
-				r.notify()
+			if r.turn == nil && !r.begun && r.lease == w {
+				l.takeBack(w, r)
 			}
 		}
 	}
 }
 
-// current is the request that a mover is at, as far as is known: the first that is not settled.
-func (w *lease) current() *request {
-	if len(w.requests) == 0 {
-		return nil
-	}
-	return w.requests[0]
+// takeBack puts a request of a lease back into the queue that its mover has not begun. Caller holds mu.
+func (l *Library) takeBack(w *lease, r *request) {
+	w.drop(r)
+	r.lease, r.turn, r.told = nil, nil, time.Time{}
+	_ = l.apply(queue.Requeued{Time: time.Now(), ID: qid(r.id)})
+	l.attend(r)
+	r.notify()
 }
 
 // newLease hands a decision to the drive that waits for it. A drive is ready only while its mover waits.
@@ -145,7 +142,7 @@ func (l *Library) give(w *lease, ids []queue.RequestID) []*request {
 	rs := make([]*request, 0, len(ids))
 	for _, id := range ids {
 		if r := l.requests[catalog.RequestID(id)]; r != nil {
-			r.lease = w
+			r.lease, r.begun = w, false
 			if w.kind == wire.ReadLease {
 				r.readFrom(catalog.Label(w.queue.Volume))
 			}
@@ -302,6 +299,26 @@ func (l *Library) Offer(_ context.Context, id catalog.LeaseID, req catalog.Reque
 	}
 	r.turn, r.told = &t, time.Time{}
 	r.notify()
+	return nil
+}
+
+// Begin lets a mover begin a request, or takes it back: see wire.Dispatcher.
+func (l *Library) Begin(_ context.Context, id catalog.LeaseID, req catalog.RequestID) error {
+	l.mu.Lock()
+	defer l.unlock()
+	w, err := l.use(id)
+	if err != nil {
+		return wire.AsError(err, "begin", "lease "+id.String())
+	}
+	r := l.requests[req]
+	switch {
+	case r == nil || r.lease != w || r.state == ended:
+		return wire.Errorf(wire.Cancelled, "request "+req.String(), "is not in lease %s any more", id)
+	case w.preempt:
+		l.takeBack(w, r)
+		return wire.Errorf(wire.Busy, "drive "+string(w.queue.Drive), "is needed for something more important")
+	}
+	r.begun = true
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/spool"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/queue"
 )
@@ -46,8 +47,10 @@ type Library struct {
 	delays    map[catalog.LibraryName]delay
 	draining  bool
 	closed    bool
-	spent     []catalog.RequestID // to be removed from the spool
-	kick      chan struct{}       // closed when a request or lease ends; nil if nobody waits
+	spent     []catalog.RequestID                 // to be removed from the spool
+	going     map[catalog.RequestID]chan struct{} // likewise, or being removed; closed when it is
+	telling   sync.Mutex                          // held while what a person said is made durable: the last word counts; taken before mu
+	kick      chan struct{}                       // closed when a request or lease ends; nil if nobody waits
 	toPlan    map[queue.Volume]bool
 	planned   map[queue.Volume]int // how many reads their last plan ordered
 	planKick  chan struct{}
@@ -74,16 +77,16 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	l := &Library{
 		o: o, log: o.Logger, q: q, requests: map[catalog.RequestID]*request{}, keys: map[string]catalog.RequestID{},
 		leases: map[catalog.LeaseID]*lease{}, granted: map[queue.LeaseID]*lease{}, drives: map[string]*drive{},
-		users: map[string]int{}, delays: map[catalog.LibraryName]delay{}, wakeKick: make(chan struct{}, 1),
+		users: map[string]int{}, going: map[catalog.RequestID]chan struct{}{}, delays: map[catalog.LibraryName]delay{}, wakeKick: make(chan struct{}, 1),
 		toPlan: map[queue.Volume]bool{}, planned: map[queue.Volume]int{}, planKick: make(chan struct{}, 1),
 	}
-	past := &replayed{requests: map[catalog.RequestID]*request{}, states: map[catalog.LibraryName]LibraryState{}}
+	past := newReplayed()
 	l.states = past.states
 	if l.j, err = readJournal(o.FS, o.Dir, o.JournalSize, o.Step, past.take); err != nil {
 		return nil, err
 	}
 	if l.j.torn > 0 {
-		l.log.Warn("the journal ends in a frame that is not whole: what was in it was told to nobody, and is left out", "byte", l.j.torn)
+		l.log.Warn("the journal ends in a frame that is not whole, and what was in it is left out: if it had been written whole once, a file of the spool is held that it told of", "byte", l.j.torn)
 	}
 	if err := l.abandonIntents(ctx, func(catalog.Volume) bool { return true }, "the process that wrote has ended"); err != nil {
 		return nil, err
@@ -128,10 +131,8 @@ func (l *Library) restore(ctx context.Context, past *replayed) error {
 	}
 	if l.o.Spool != nil {
 		for _, i := range l.o.Spool.List() {
-			if r := l.requests[i.ID]; r == nil || r.state == ended {
-				if err := l.o.Spool.Remove(i.ID); err != nil {
-					return fmt.Errorf("library: spool: %w", err)
-				}
+			if err := l.sortOut(ctx, i, past); err != nil {
+				return fmt.Errorf("library: spool: %w", err)
 			}
 		}
 	}
@@ -149,8 +150,39 @@ func (l *Library) restore(ctx context.Context, past *replayed) error {
 		l.mu.Lock()
 		for _, r := range few {
 			l.submit(r)
+			if r.onHold && r.state == queued {
+				_ = l.apply(queue.RequestHeld{Time: time.Now(), ID: qid(r.id), Who: r.holder})
+			}
 		}
 		l.unlock()
+	}
+	return nil
+}
+
+// sortOut removes a file from the spool that has ended. One of which neither journal nor catalogue knows stays and is held: that a record of it was lost is
+// no reason to lose what may have been acknowledged.
+func (l *Library) sortOut(ctx context.Context, i spool.Info, past *replayed) error {
+	r := l.requests[i.ID]
+	if r != nil && r.state != ended {
+		return nil
+	}
+	if r != nil || past.ended[i.ID] {
+		return l.o.Spool.Remove(i.ID)
+	}
+	rec, err := l.recorded(ctx, i.ID)
+	switch {
+	case err != nil:
+		return err
+	case rec != nil:
+		return l.o.Spool.Remove(i.ID)
+	}
+	r = &request{id: i.ID, put: &wire.Put{ID: i.ID, Key: string(i.Key), Level: catalog.Cached}, spooled: true, lost: true, accepted: i.Cached, state: held}
+	l.cached(r, i, "")
+	r.err = wire.Errorf(wire.Internal, r.subject(), "is whole in the spool and the journal does not know it: put the spool's %s.data where it belongs, then cancel this request", i.ID)
+	l.log.Error("a file in the spool is in no journal and in no catalogue: it is held", "key", r.subject(), "request", r.id, "bytes", i.Size)
+	l.requests[r.id] = r
+	if key := r.put.Key; key != "" && l.keys[key].IsZero() {
+		l.keys[key] = r.id
 	}
 	return nil
 }
@@ -190,7 +222,7 @@ func (l *Library) snapshot() [][]byte {
 	defer l.mu.Unlock()
 	var all []*request
 	for _, r := range l.requests {
-		if r.put != nil && r.state != ended && !r.accepted.IsZero() {
+		if r.put != nil && r.state != ended && !r.accepted.IsZero() && !r.lost {
 			all = append(all, r)
 		}
 	}
@@ -287,24 +319,38 @@ const watchAgain = time.Second
 func (l *Library) watchVolumes(since uint64) {
 	for l.ctx.Err() == nil {
 		es, err := l.volumeEvents(since)
-		if err != nil && l.ctx.Err() == nil {
-			l.log.Error("catalogue cannot be watched", "error", err, "again_in", watchAgain)
-			select {
-			case <-time.After(watchAgain):
-			case <-l.ctx.Done():
-			}
+		if err != nil {
+			l.rest("catalogue cannot be watched", err)
 		}
+	events:
 		for _, e := range es {
-			since = e.Seq
 			switch e.Kind {
 			case catalog.VolumeAdded, catalog.VolumeInhibit, catalog.VolumeProtect:
-				if v, err := l.o.Catalog.Volume(l.ctx, catalog.Label(e.Subject)); err == nil {
+				v, err := l.o.Catalog.Volume(l.ctx, catalog.Label(e.Subject))
+				switch {
+				case err == nil:
 					l.mu.Lock()
 					l.apply(queue.VolumesChanged{Time: time.Now(), Library: queue.Library(v.Library)})
 					l.unlock()
+				case !errors.Is(err, catalog.ErrNotFound):
+					l.rest("volume cannot be looked at", err)
+					break events // it is asked again
 				}
 			}
+			since = e.Seq
 		}
+	}
+}
+
+// rest says why the catalogue is left alone for a while.
+func (l *Library) rest(why string, err error) {
+	if l.ctx.Err() != nil {
+		return
+	}
+	l.log.Error(why, "error", err, "again_in", watchAgain)
+	select {
+	case <-time.After(watchAgain):
+	case <-l.ctx.Done():
 	}
 }
 
@@ -330,7 +376,7 @@ func (l *Library) VolumeLeft(_ context.Context, label catalog.Label) error {
 }
 
 // Drain refuses new requests from now on, and returns when those that can be served have been, or with the context's error.
-// A request that waits for room on a volume, or whose library is held, does not count.
+// A request that waits for room on a volume, is on hold, or whose library is held, does not count.
 func (l *Library) Drain(ctx context.Context) error {
 	for {
 		l.mu.Lock()
@@ -367,7 +413,7 @@ func (l *Library) idle() bool {
 		return false // somebody streams to the spool
 	}
 	for w := range l.q.Waiting() {
-		if w.Reason != queue.NoRoom && w.Reason != queue.Held && w.Reason != queue.Blocked {
+		if w.Reason != queue.NoRoom && w.Reason != queue.Held && w.Reason != queue.OnHold && w.Reason != queue.Blocked {
 			return false
 		}
 	}
@@ -469,6 +515,12 @@ func (l *Library) unlock() {
 		if err := l.o.Spool.Remove(id); err != nil {
 			l.log.Warn("file stays in the spool", "request", id, "error", err)
 		}
+		l.mu.Lock()
+		if gone := l.going[id]; gone != nil {
+			close(gone)
+			delete(l.going, id)
+		}
+		l.mu.Unlock()
 	}
 	l.j.relieve()
 }

@@ -293,7 +293,14 @@ func (l *Library) choice(w *lease, rep wire.DriveReport) (catalog.Choice, bool) 
 // request was promised to be safe; else the client of that request is told.
 func (l *Library) noVolume(ctx context.Context, w *lease, c catalog.Choice) (again bool, err error) {
 	wait := l.firstIsPromised(w)
-	for _, label := range c.Veto {
+	if wait && l.pardon(w) {
+		return l.refused(w, queue.Conflict), nil
+	}
+	l.mu.Lock()
+	inUse := l.q.InUse(w.queue.Drive)
+	l.mu.Unlock()
+	for _, v := range inUse {
+		label := catalog.Label(v)
 		v, err := l.o.Catalog.Volume(ctx, label)
 		if err == nil && v.Library == c.Library && v.Family == c.Family && v.Writable() == nil && v.Remaining >= c.MinBytes {
 			wait = true
@@ -304,6 +311,18 @@ func (l *Library) noVolume(ctx context.Context, w *lease, c catalog.Choice) (aga
 	}
 	l.finishFirst(w, wire.NoSpace, catalog.ErrNoVolume)
 	return l.refused(w, queue.Conflict), nil
+}
+
+// pardon lets the first request of a lease go to volumes again that failed it; it tells whether there are any. A promised file would wait for ever
+// otherwise, and its whole family with it. How often a volume may fail the queue sees to.
+func (l *Library) pardon(w *lease) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(w.requests) == 0 || len(w.requests[0].veto) == 0 {
+		return false
+	}
+	w.requests[0].veto = nil
+	return true
 }
 
 // firstIsPromised tells whether the client of a lease's first request was told that its file is safe on disk; one

@@ -78,7 +78,12 @@ func queueRecords(snapshot []byte, n uint64, sum queue.Digest) ([][]byte, error)
 type replayed struct {
 	requests map[catalog.RequestID]*request
 	order    []catalog.RequestID
+	ended    map[catalog.RequestID]bool
 	states   map[catalog.LibraryName]LibraryState
+}
+
+func newReplayed() *replayed {
+	return &replayed{requests: map[catalog.RequestID]*request{}, ended: map[catalog.RequestID]bool{}, states: map[catalog.LibraryName]LibraryState{}}
 }
 
 // take follows one record.
@@ -109,6 +114,7 @@ func (p *replayed) take(line []byte) error {
 		})
 	case "done":
 		delete(p.requests, rec.ID)
+		p.ended[rec.ID] = true
 	case "state":
 		if rec.State != nil {
 			p.states[rec.State.Library] = *rec.State
@@ -122,6 +128,7 @@ func (p *replayed) accepted(r *request) {
 		p.order = append(p.order, r.id)
 	}
 	p.requests[r.id] = r
+	delete(p.ended, r.id)
 }
 
 // each visits the requests in order.

@@ -46,6 +46,10 @@ type request struct {
 	veto      []catalog.Label // volumes that failed it
 	turn      *wire.Turn      // who expects its client
 	told      time.Time       // when the client was last told of turn; zero: not yet
+	begun     bool            // while leased: its mover has begun it
+	onHold    bool            // a person holds it back
+	holder    string          // who
+	lost      bool            // it was found in the spool and the journal does not know it
 	stream    int             // how often its client was told to come to the spool
 	streaming bool            // it is expected there, or has come
 	cached    *wire.Record    // it is durable in the spool
@@ -60,7 +64,7 @@ type request struct {
 // subject names the request in errors.
 func (r *request) subject() string {
 	switch {
-	case r.put != nil:
+	case r.put != nil && r.put.Key != "":
 		return r.put.Key
 	case r.file != nil && r.file.Path != "":
 		return r.file.Path
@@ -225,7 +229,7 @@ func (l *Library) finish(r *request, rec *wire.Record, err *wire.Error) {
 		delete(l.keys, r.put.Key)
 	}
 	if r.spooled && l.o.Spool != nil {
-		l.spent = append(l.spent, r.id)
+		l.spend(r)
 	}
 	l.attend(r)
 	if onTheWay {
@@ -238,6 +242,15 @@ func (l *Library) finish(r *request, rec *wire.Record, err *wire.Error) {
 	if inQueue {
 		_ = l.apply(queue.Finished{Time: time.Now(), ID: qid(r.id), Well: rec != nil})
 	}
+}
+
+// spend has the file of a request removed from the spool. Until it is, its id is not taken again: the spool knows files by nothing else. Caller holds mu.
+func (l *Library) spend(r *request) {
+	if l.requests[r.id] != r || l.going[r.id] != nil {
+		return
+	}
+	l.spent = append(l.spent, r.id)
+	l.going[r.id] = make(chan struct{})
 }
 
 // forget drops the requests that ended longest ago.
@@ -396,7 +409,7 @@ func (l *Library) Cancel(ctx context.Context, id catalog.RequestID) error {
 			return nil
 		}
 		if r.state != accepting {
-			l.finish(r, nil, wire.Errorf(wire.Cancelled, r.subject(), "cancelled by its client"))
+			l.finish(r, nil, wire.Errorf(wire.Cancelled, r.subject(), "was cancelled"))
 			return nil
 		}
 		if l.closed {

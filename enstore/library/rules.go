@@ -77,37 +77,63 @@ func (l *Library) Configure(s queue.Settings) error {
 	return nil
 }
 
-// change tells the queue something of a request that waits or is in work.
-func (l *Library) change(id catalog.RequestID, e queue.Event) error {
-	l.mu.Lock()
-	defer l.unlock()
-	switch r := l.requests[id]; {
-	case l.closed:
-		return errClosed
-	case r == nil || r.state == ended:
-		return wire.Errorf(wire.NotFound, "request "+id.String(), "is not on its way")
-	case r.state != queued:
-		return wire.Errorf(wire.NotAllowed, r.subject(), "request %s is not in the queue: it is on its way to the spool, or held there", id)
+// change tells the queue something of a request that waits or is in work, and notes it with a write, durably.
+func (l *Library) change(id catalog.RequestID, e queue.Event, note func(*request)) error {
+	made, err := l.changeNow(id, e, note)
+	if err == nil && made != nil {
+		if err := l.j.wait(made); err != nil {
+			return wire.Errorf(wire.Unavailable, "request "+id.String(), "done, and the next start will not know of it: %w", err)
+		}
 	}
-	if err := l.apply(e); err != nil {
-		return wire.Errorf(wire.Internal, "request "+id.String(), "%w", err)
-	}
-	return nil
+	return err
 }
 
-// Hold keeps a request from being started. One that a drive works on is held when it comes back.
+func (l *Library) changeNow(id catalog.RequestID, e queue.Event, note func(*request)) (*batch, error) {
+	l.mu.Lock()
+	defer l.unlock()
+	r := l.requests[id]
+	switch {
+	case l.closed:
+		return nil, errClosed
+	case r == nil || r.state == ended:
+		return nil, wire.Errorf(wire.NotFound, "request "+id.String(), "is not on its way")
+	case r.state != queued:
+		return nil, wire.Errorf(wire.NotAllowed, r.subject(), "request %s is not in the queue: it is on its way to the spool, or held there", id)
+	}
+	if err := l.apply(e); err != nil {
+		return nil, wire.Errorf(wire.Internal, "request "+id.String(), "%w", err)
+	}
+	note(r)
+	if r.put == nil { // a read ends with the process
+		return nil, nil
+	}
+	return l.j.append(encodeAccept(r), true), nil
+}
+
+// Hold keeps a request from being started. One that a drive works on is held when it comes back. A write is held after a restart, too.
 func (l *Library) Hold(id catalog.RequestID, who string) error {
-	return l.change(id, queue.RequestHeld{Time: time.Now(), ID: qid(id), Who: who})
+	if err := short("request "+id.String(), who); err != nil {
+		return err
+	}
+	return l.change(id, queue.RequestHeld{Time: time.Now(), ID: qid(id), Who: who}, func(r *request) { r.onHold, r.holder = true, who })
 }
 
 // ReleaseHold takes Hold back.
 func (l *Library) ReleaseHold(id catalog.RequestID) error {
-	return l.change(id, queue.RequestReleased{Time: time.Now(), ID: qid(id)})
+	return l.change(id, queue.RequestReleased{Time: time.Now(), ID: qid(id)}, func(r *request) { r.onHold, r.holder = false, "" })
 }
 
-// SetPriority gives a request another priority than it came with. It outlives no restart.
+// SetPriority gives a request another priority than it came with; a write has it after a restart, too.
 func (l *Library) SetPriority(id catalog.RequestID, priority int) error {
-	return l.change(id, queue.Reprioritised{Time: time.Now(), ID: qid(id), Priority: priority})
+	return l.change(id, queue.Reprioritised{Time: time.Now(), ID: qid(id), Priority: priority}, func(r *request) {
+		if r.put == nil {
+			r.get.Priority = priority
+			return
+		}
+		p := *r.put
+		p.Priority = priority
+		r.put = &p
+	})
 }
 
 // Forgive uses a drive, a volume, or a pair of them again that failed too often.

@@ -182,6 +182,7 @@ func TestADriveIsFreedForDataAcquisition(t *testing.T) {
 		}
 		m := b.mover("d0")
 		b.is.Equal(len(m.next().Assignments), 3)
+		b.is.NoErr(b.lib.Begin(b.ctx, m.lease.ID, m.lease.Assignments[0].Request))
 		b.is.NoErr(b.tree.SetTag(b.ctx, "/d", "file_family", "daq"))
 		p := put("/d/daq")
 		p.User = "daq"

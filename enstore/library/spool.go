@@ -49,7 +49,7 @@ func (l *Library) received(r *request, n int, i spool.Info, failed error) error 
 	defer l.unlock()
 	switch {
 	case r.state == ended && r.err != nil:
-		l.spent = append(l.spent, r.id)
+		l.spend(r)
 		return r.err
 	case l.closed:
 		return nil // durable it is; the next start finds it

@@ -47,6 +47,8 @@ func (l *Library) SetState(s LibraryState) error {
 	if !slices.Contains(States(), s.State) {
 		return wire.Errorf(wire.Invalid, "library "+string(s.Library), "no such state: %q", s.State)
 	}
+	l.telling.Lock()
+	defer l.telling.Unlock()
 	s.Since = time.Now()
 	line, err := stateRecord(s)
 	if err == nil {

@@ -355,3 +355,22 @@ func TestReadsOfADriveThatCannotLocate(t *testing.T) {
 		is.Equal(got[0], data[i])
 	}
 }
+
+func TestWhatIsNotToBeBegunIsLeftAlone(t *testing.T) {
+	is := is.New(t)
+	r := newRig(t, memtape.Options{}, memtape.VolumeOptions{}, mover.FlushPolicy{}, "VO0001")
+	out, rel := r.write(family, patterns(1000, 2000, 3000), func(i int, p *wire.Put) {
+		if i == 1 {
+			r.denied[p.ID] = wire.Errorf(wire.Busy, "drive d0", "is needed")
+		}
+	})
+	is.Equal(rel.Err, nil)
+	is.NoErr(out[0].err)
+	is.NoErr(out[2].err)
+	is.True(errors.Is(out[1].err, wire.ErrBusy) || errors.Is(out[1].err, wire.ErrUnavailable)) // its client asks for another turn
+	is.Equal(len(r.settled), 2)
+	v, err := r.cat.Volume(r.ctx, "VO0001")
+	is.NoErr(err)
+	is.Equal(v.Files, int64(2))
+	is.Equal(v.DeadBytes, int64(0))
+}

@@ -42,6 +42,9 @@ func (m *Mover) read(ctx, hold context.Context, lease wire.Lease) (err error) {
 		}
 		next := waiting[0]
 		waiting = waiting[1:]
+		if !m.begin(ctx, lease, next) {
+			continue
+		}
 		if err := m.readFile(ctx, hold, lease, next, ph); err != nil {
 			return err
 		}

@@ -44,7 +44,8 @@ type rig struct {
 	settled  map[catalog.RequestID]wire.Settlement
 	released chan wire.Release
 	left     chan catalog.Label
-	opens    func() error // before the drive is opened
+	denied   map[catalog.RequestID]error // that are not to be begun
+	opens    func() error                // before the drive is opened
 	wrap     func(driver.Drive) driver.Drive
 	hand     func(driver.Changer) driver.Changer
 	amend    func(*catalog.Grant) // what the leases say
@@ -63,7 +64,7 @@ func newRig(t *testing.T, tapes memtape.Options, vol memtape.VolumeOptions, poli
 	r := &rig{
 		t: t, is: is.New(t), lib: memtape.New(tapes),
 		leases: make(chan wire.Lease), more: map[catalog.LeaseID][]wire.Assignment{},
-		offers: map[catalog.RequestID]chan wire.Turn{}, settled: map[catalog.RequestID]wire.Settlement{}, released: make(chan wire.Release, 16),
+		offers: map[catalog.RequestID]chan wire.Turn{}, settled: map[catalog.RequestID]wire.Settlement{}, denied: map[catalog.RequestID]error{}, released: make(chan wire.Release, 16),
 		left: make(chan catalog.Label, 1), opens: func() error { return nil },
 		life: time.Minute, renew: func() error { return nil }, records: func(c *catalog.Catalog) mover.Catalog { return c },
 		amend: func(*catalog.Grant) {}, wrap: func(d driver.Drive) driver.Drive { return d }, hand: func(c driver.Changer) driver.Changer { return c },
@@ -143,6 +144,12 @@ func (r *rig) More(ctx context.Context, id catalog.LeaseID, wait time.Duration) 
 func (r *rig) Offer(ctx context.Context, id catalog.LeaseID, req catalog.RequestID, t wire.Turn) error {
 	r.turns(req) <- t
 	return nil
+}
+
+func (r *rig) Begin(ctx context.Context, id catalog.LeaseID, req catalog.RequestID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.denied[req]
 }
 
 func (r *rig) Settle(ctx context.Context, id catalog.LeaseID, ss []wire.Settlement) error {

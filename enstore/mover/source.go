@@ -60,6 +60,19 @@ func (m *Mover) offer(ctx context.Context, lease wire.Lease, as []wire.Assignmen
 	return out
 }
 
+// begin asks whether a request that was offered may be begun. If not, its client is sent away and asks for another turn.
+func (m *Mover) begin(ctx context.Context, lease wire.Lease, o offered) bool {
+	err := m.opts.Dispatcher.Begin(ctx, lease.ID, o.assignment.Request)
+	if err == nil {
+		return true
+	}
+	m.log.Debug("request not begun", "request", o.assignment.Request, "reason", err)
+	if o.pending != nil {
+		o.pending.Close()
+	}
+	return false
+}
+
 // connect waits for the client of an offered request.
 func (m *Mover) connect(ctx context.Context, o offered) (*wire.Conn, error) {
 	if o.pending != nil {

@@ -77,6 +77,9 @@ func (m *Mover) write(ctx, hold context.Context, lease wire.Lease) (err error) {
 		}
 		next := waiting[0]
 		waiting = waiting[1:]
+		if !m.begin(ctx, lease, next) {
+			continue
+		}
 		if err := w.file(ctx, next); err != nil {
 			return w.broken(err)
 		}

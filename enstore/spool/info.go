@@ -12,7 +12,7 @@ import (
 const (
 	dataSuffix  = ".data"
 	infoSuffix  = ".json"
-	maxInfo     = 4096 // bytes of a .json
+	maxInfo     = 32 << 10 // bytes of a .json: a name of 4096 bytes may take six times as many
 	infoVersion = 1
 )
 

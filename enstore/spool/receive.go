@@ -185,7 +185,7 @@ func (s *Spool) take(ctx context.Context, p wire.Put, c *wire.Conn) (Info, error
 	}
 	s.o.Step("spool: data synced")
 	sanity := m.Sanity()
-	info := Info{ID: p.ID, Size: m.Size(), Adler: m.Sum(), SanitySize: sanity.Size, SanitySum: sanity.Sum, Cached: time.Now().UTC()}
+	info := Info{ID: p.ID, Key: catalog.Bytes(p.Key), Size: m.Size(), Adler: m.Sum(), SanitySize: sanity.Size, SanitySum: sanity.Sum, Cached: time.Now().UTC()}
 	text, err := appendInfo(nil, info)
 	if err == nil {
 		// This syncs the directory and with it the name of the data, too.

@@ -37,6 +37,7 @@ type Options struct {
 // Info says what a complete file is.
 type Info struct {
 	ID         catalog.RequestID `json:"id"`
+	Key        catalog.Bytes     `json:"key,omitempty"` // the name it is to have; older files do not tell
 	Size       int64             `json:"size"`
 	Adler      uint32            `json:"adler"` // seed 1
 	SanitySize int64             `json:"sanitySize"`

@@ -22,6 +22,11 @@ type Dispatcher interface {
 	// another turn.
 	Offer(ctx context.Context, id catalog.LeaseID, req catalog.RequestID, t Turn) error
 
+	// Begin says that the mover is about to begin a request, whether its client has come or not. An error says that it is not to be begun: it was cancelled,
+	// or is wanted back because the drive is needed for something more important; its client then asks for another turn. Of such a
+	// request nothing is to be settled.
+	Begin(ctx context.Context, id catalog.LeaseID, req catalog.RequestID) error
+
 	// Settle ends requests of a lease. An error of kind Busy says that the request was not begun
 	// and its client has sent nothing: it goes back into the queue, whatever it is. One of kind Restart does so
 	// if the request comes from the spool, reads, or has Put.Again. Every other error is final.

@@ -295,7 +295,15 @@ func scale(ns, ratio int64) int64 {
 // Delay is how long a new request of a library would wait for its turn, about, if it were the last: for clients that are told to come
 // again. It looks at every group.
 func (m *Machine) Delay(library Library) time.Duration {
-	p := m.pool(library)
+	var p *pool
+	for _, o := range m.pools {
+		if o.name == library {
+			p = o
+		}
+	}
+	if p == nil { // a question makes no library
+		return 0
+	}
 	var work int64
 	for _, g := range m.groups {
 		if g.n > 0 && g.pool.tree == p.tree {
@@ -363,9 +371,9 @@ func (p *past) load(s savedPast) {
 		p.samples[one.ID] = one.Sample
 	}
 	for _, r := range s.Starts {
-		p.starts[r.Bucket] = &ring{r.Ring.Ratios, r.Ring.Next % ringSize}
+		p.starts[r.Bucket] = &ring{r.Ring.Ratios, max(r.Ring.Next, 0) % ringSize}
 	}
 	for _, r := range s.Ends {
-		p.ends[r.Bucket] = &ring{r.Ring.Ratios, r.Ring.Next % ringSize}
+		p.ends[r.Bucket] = &ring{r.Ring.Ratios, max(r.Ring.Next, 0) % ringSize}
 	}
 }

@@ -104,26 +104,21 @@ func TestAVolumeThatFailedOneFileDoesNotHoldBackItsFamily(t *testing.T) {
 		second := b.accept(put("/d/b"))
 		ctx, stop := context.WithTimeout(b.ctx, 100*time.Hour)
 		defer stop()
-		go func() {
-			for {
-				l, err := b.lib.Next(ctx, m.report())
-				if err != nil {
-					return
-				}
-				m.take(l)
-				if l.Kind == wire.DismountLease {
-					m.release(nil, wire.FaultUnknown)
-					continue
-				}
-				m.work()
+		done := make(chan error, 1)
+		go func() { _, err := b.lib.Outcome(ctx, second, 0); done <- err }()
+		for synctest.Wait(); len(done) == 0; synctest.Wait() {
+			l, err := b.lib.Next(ctx, m.report())
+			b.is.NoErr(err)
+			m.take(l)
+			if l.Kind == wire.DismountLease {
+				m.release(nil, wire.FaultUnknown)
+				continue
 			}
-		}()
-		_, err := b.lib.Outcome(ctx, second, 0)
-		b.is.NoErr(err)
-		_, err = b.lib.Outcome(ctx, first.ID, 0)
+			m.work()
+		}
+		b.is.NoErr(<-done)
+		_, err := b.lib.Outcome(ctx, first.ID, 0)
 		b.kindIs(err, wire.NoSpace)
-		stop()
-		synctest.Wait()
 	})
 }
 

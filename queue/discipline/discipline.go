@@ -82,6 +82,9 @@ func Compile(limits []Limit) (*Limits, error) {
 			out.robots[l.Robot] = l.Drives
 			continue
 		}
+		if _, path := l.Match["path"]; path || l.Each == "path" {
+			return bad("limits do not look at paths: use storage_group, file_family, user, host or dataset")
+		}
 		m, err := match.Compile(l.Match)
 		if err != nil {
 			return nil, fmt.Errorf("limit %q: %w", l.Name, err)

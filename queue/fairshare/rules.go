@@ -34,6 +34,7 @@ package fairshare
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/enstore-go/sdk/queue/match"
 )
@@ -117,7 +118,12 @@ func (r *rule) check(at string, names map[string]bool) error {
 		return fmt.Errorf("%w: share %q: %s", match.ErrRule, at, fmt.Sprintf(format, args...))
 	}
 	_, field := (&match.Fields{}).Get(r.Each)
+	_, path := r.Match["path"]
 	switch {
+	case r.Name == "other" || strings.HasPrefix(r.Name, "=") || strings.Contains(r.Name, "/"):
+		return bad("a name may not be \"other\", which is what no share matches, begin with \"=\" or have a \"/\"")
+	case path || r.Each == "path":
+		return bad("shares do not look at paths: use storage_group, file_family, user, host or dataset")
 	case names[r.Name]:
 		return bad("there are two of this name")
 	case r.Weight < 0 || r.Weight > MostWeight:

@@ -98,6 +98,9 @@ func Compile(p Pattern) (Compiled, error) {
 		if len(text) > longest {
 			return c, fmt.Errorf("%w: field %s: an expression of %d characters, %d are the most", ErrRule, field, len(text), longest)
 		}
+		if _, err := regexp.Compile(text); err != nil { // by itself: brackets must not close what is put around it
+			return c, fmt.Errorf("%w: field %s: %w", ErrRule, field, err)
+		}
 		re, err := regexp.Compile(`^(?:` + text + `)$`)
 		if err != nil {
 			return c, fmt.Errorf("%w: field %s: %w", ErrRule, field, err)

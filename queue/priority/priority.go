@@ -96,6 +96,7 @@ func unreached(patterns []match.Pattern, names []string) error {
 
 // Apply gives the priorities of a request whose client asked for one.
 func (r *Rules) Apply(f *match.Fields, asked int) Priority {
+	asked = min(max(asked, -far), far)
 	p := Priority{Base: asked}
 	if r == nil {
 		return p
@@ -108,6 +109,9 @@ func (r *Rules) Apply(f *match.Fields, asked int) Priority {
 	}
 	return p
 }
+
+// far is beyond every priority that a queue tells from others, and leaves room to add to it.
+const far = 1 << 30
 
 func first(rules []rule, f *match.Fields) int {
 	for i := range rules {

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,15 @@ func TestBadScenarios(t *testing.T) {
 		{func(s *queuesim.Scenario) { s.Work[0].Zipf = 0.5 }, "zipf"},
 		{func(s *queuesim.Scenario) { s.Work[0].Bursts = 0 }, "bursts"},
 		{func(s *queuesim.Scenario) { s.Faults.Reads = 2 }, "from 0 to 1"},
+		{func(s *queuesim.Scenario) { s.Faults.Down = math.NaN() }, "from 0 to 1"},
+		{func(s *queuesim.Scenario) { s.Faults.Away = -1 }, "away"},
+		{func(s *queuesim.Scenario) { s.Work[0].Zipf = math.NaN() }, "zipf"},
+		{func(s *queuesim.Scenario) { s.Work[0].Zipf = math.Inf(1) }, "zipf"},
+		{func(s *queuesim.Scenario) { s.Work[0].Bursts = math.NaN() }, "bursts"},
+		{func(s *queuesim.Scenario) { s.Work[0].Bursts, s.Work[0].Files = 1e8, 1e7 }, "more than"},
+		{func(s *queuesim.Scenario) { s.Work[0].Sigma = math.NaN() }, "sigma"},
+		{func(s *queuesim.Scenario) { s.Site.Drive.Load = -1_000_000 }, "load"},
+		{func(s *queuesim.Scenario) { s.Site.Drive.Unload = math.MaxInt }, "unload"},
 	} {
 		is := is.New(t)
 		s := small()

@@ -90,6 +90,11 @@ func (s *Scenario) check() error {
 		}
 	}
 	d := &s.Site.Drive
+	for key, seconds := range map[string]int{"load": d.Load, "unload": d.Unload, "rewind": d.Rewind, "flush": d.Flush, "flush_files": d.FlushFiles, "away": s.Faults.Away} {
+		if seconds < 0 || seconds > 1e7 {
+			return bad("%s = %d is out of range", key, seconds)
+		}
+	}
 	if d.Generation == "" {
 		d.Generation = order.LTO9.Name
 	}
@@ -103,7 +108,7 @@ func (s *Scenario) check() error {
 	def(&d.FlushFiles, 200)
 	def(&d.Flush, 3)
 	def(&s.Faults.Away, 3600)
-	if s.Faults.Reads < 0 || s.Faults.Reads > 1 || s.Faults.Down < 0 || s.Faults.Down > 1 {
+	if f := s.Faults; !(f.Reads >= 0 && f.Reads <= 1 && f.Down >= 0 && f.Down <= 1) { // not a number is none of these
 		return bad("faults: a part is from 0 to 1")
 	}
 	for i := range s.Work {

@@ -45,11 +45,11 @@ func (s *Stream) check(libraries map[string]bool) error {
 		return fmt.Errorf("kind %q", s.Kind)
 	case s.Library != "" && !libraries[s.Library]:
 		return fmt.Errorf("no library %q", s.Library)
-	case s.Bursts <= 0 || s.Bursts > 1e8 || s.Files < 0 || s.Files > 1e7:
-		return errors.New("bursts or files are out of range")
-	case s.Size <= 0 || s.Sigma < 0 || s.Sigma > 5 || s.Floor < 0 || s.Ceiling < 0:
+	case !(s.Bursts > 0 && s.Bursts <= 1e8) || s.Files < 0 || s.Files > 1e7 || s.Bursts*float64(max(s.Files, 1)) > 1e8: // not a number is none of these
+		return errors.New("bursts or files are out of range, or make more than 100,000,000 requests")
+	case s.Size <= 0 || !(s.Sigma >= 0 && s.Sigma <= 5) || s.Floor < 0 || s.Ceiling < 0:
 		return errors.New("size, sigma, floor or ceiling are out of range")
-	case s.Zipf != 0 && s.Zipf <= 1, s.Spread < 0, s.Users < 0, s.Width < 0, s.Within < 0, s.Admin < 0:
+	case s.Zipf != 0 && !(s.Zipf > 1 && s.Zipf <= 100), s.Spread < 0, s.Users < 0, s.Width < 0, s.Within < 0, s.Admin < 0:
 		return errors.New("zipf, spread, users, width, within or admin are out of range")
 	}
 	if s.Group == "" {

@@ -15,7 +15,7 @@ func (m *Machine) driveReady(e DriveReady) error {
 		return fmt.Errorf("drive %s: %w", e.Drive, ErrDriveInUse)
 	}
 	m.unready(d)
-	d.coming = 0
+	d.coming = false
 	m.assign(d, e.Robot)
 	libraries := slices.Compact(slices.Sorted(slices.Values(e.Libraries)))
 	d.pools = make([]*pool, len(libraries))
@@ -43,7 +43,7 @@ func (m *Machine) driveGone(e DriveGone) error {
 		return fmt.Errorf("drive %q: %w", e.Drive, ErrUnknownDrive)
 	}
 	m.unready(d)
-	d.coming = 0
+	d.coming = false
 	m.unpickAll(d.pools)
 	m.forgetDrive(d)
 	return nil

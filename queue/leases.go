@@ -463,19 +463,13 @@ func (m *Machine) settleAccount(l *lease) {
 	tree.End(l.leaf, time.Duration(l.charged), time.Duration(own))
 }
 
-// comes is how long a drive that was asked for may take to say that it is ready, before another one is asked for.
-const comes = int64(time.Minute)
-
 func (m *Machine) leaseEnded(e LeaseEnded) error {
 	l, err := m.lease(e.Lease)
 	if err != nil {
 		return err
 	}
 	m.closeLease(l)
-	if l.preempted {
-		l.drive.coming = m.now + comes
-		m.timers.add(l.drive.coming, timer{drive: l.drive.name})
-	}
+	l.drive.coming = l.preempted
 	m.fill(l.drive, e.Mounted)
 	m.settleLease(l)
 	return nil

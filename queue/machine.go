@@ -79,7 +79,7 @@ type drive struct {
 	since   int64    // ready since
 	strikes []strike // of different volumes
 	blamed  bool
-	coming  int64 // until then it is expected to be ready: its lease was ended for something more important; 0: it is not
+	coming  bool // its lease was ended for something more important, and it has not said yet that it is ready
 }
 
 func (d *drive) mounted() *volume {
@@ -317,7 +317,7 @@ func (m *Machine) addDrive(name Drive) *drive {
 }
 
 func (m *Machine) forgetDrive(d *drive) {
-	if d.lease != nil || d.ready || d.coming > 0 || len(d.holds) > 0 || len(d.strikes) > 0 {
+	if d.lease != nil || d.ready || d.coming || len(d.holds) > 0 || len(d.strikes) > 0 {
 		return
 	}
 	if r := d.robot; r != nil {

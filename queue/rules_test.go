@@ -399,66 +399,6 @@ func FuzzRestore(f *testing.F) {
 	})
 }
 
-// A drive that was asked for and never comes is not waited for longer than a minute.
-func TestADriveThatDoesNotComeIsNotWaitedFor(t *testing.T) {
-	is := is.New(t)
-	for _, gone := range []bool{false, true} {
-		m, err := queue.New(queue.Settings{Priorities: []priority.Rule{{Name: "daq", Match: match.Pattern{"user": "daq"}, Admin: 1}}})
-		is.NoErr(err)
-		now := time.Unix(1_700_000_000, 0)
-		apply := func(e queue.Event) []queue.Decision {
-			ds, err := m.Apply(e)
-			is.NoErr(err)
-			return ds
-		}
-		read := func(n int, v queue.Volume, user string) queue.Submitted {
-			return queue.Submitted{Time: now, Request: queue.Request{ID: queue.RequestID{byte(n)}, Kind: queue.Read, Library: "L", Volume: v, Size: 1, User: user, Accepted: now}}
-		}
-		for _, d := range []queue.Drive{"d0", "d1"} {
-			apply(queue.DriveReady{Time: now, Drive: d, Libraries: []queue.Library{"L"}})
-		}
-		apply(read(1, "V1", ""))
-		apply(read(2, "V2", ""))
-		ds := apply(read(3, "V3", "daq"))
-		first, ok := ds[0].(queue.Preempt)
-		is.True(ok)
-		if gone {
-			apply(queue.LeaseEnded{Time: now, Lease: first.Lease})
-			apply(queue.DriveGone{Time: now, Drive: "d0"})
-		} else {
-			is.Equal(len(apply(queue.LeaseEnded{Time: now, Lease: first.Lease})), 0)
-			is.True(m.Wake().Equal(now.Add(time.Minute)))
-			ds = apply(queue.Tick{Time: now.Add(time.Minute)})
-			second, ok := ds[0].(queue.Preempt)
-			is.True(ok)
-			is.True(second.Lease != first.Lease)
-		}
-	}
-}
-
-// An administrative request whose volume has failed in the idle drive has another one freed.
-func TestADriveIsFreedThoughAnotherIsIdle(t *testing.T) {
-	is := is.New(t)
-	m, err := queue.New(queue.Settings{Priorities: []priority.Rule{{Name: "daq", Match: match.Pattern{"user": "daq"}, Admin: 1}}})
-	is.NoErr(err)
-	now := time.Unix(1_700_000_000, 0)
-	apply := func(e queue.Event) []queue.Decision {
-		ds, err := m.Apply(e)
-		is.NoErr(err)
-		return ds
-	}
-	request := queue.Request{ID: queue.RequestID{1}, Kind: queue.Read, Library: "L", Volume: "V1", Size: 1, Accepted: now}
-	apply(queue.DriveReady{Time: now, Drive: "d1", Libraries: []queue.Library{"L"}})
-	is.Equal(len(apply(queue.Submitted{Time: now, Request: request})), 1)
-	apply(queue.DriveReady{Time: now, Drive: "d0", Libraries: []queue.Library{"L"}})
-	apply(queue.Struck{Time: now, Drive: "d0", Volume: "V3"})
-	request.ID, request.Volume, request.User = queue.RequestID{3}, "V3", "daq"
-	ds := apply(queue.Submitted{Time: now, Request: request})
-	is.Equal(len(ds), 1)
-	_, ok := ds[0].(queue.Preempt)
-	is.True(ok)
-}
-
 // A question changes nothing: not even a library comes of it.
 func TestDelayMakesNoLibrary(t *testing.T) {
 	is := is.New(t)

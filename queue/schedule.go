@@ -240,20 +240,10 @@ func (m *Machine) swapCost(g *group, d *drive) int64 {
 // else, if nobody of its own is at work, who will have it in a moment.
 func (m *Machine) preempt() {
 	for _, p := range m.pools {
-		var lanes []*lane
-		if len(p.ready) == 0 {
-			lanes = slices.Clone(p.admin.lanes)
-		}
-		for _, g := range p.picky { // that none of the ready ones will do for
-			for _, ln := range g.lanes {
-				if u := ln.tree.urgent(); u != nil && u.admin > 0 {
-					lanes = append(lanes, ln)
-				}
-			}
-		}
-		if len(lanes) == 0 {
+		if len(p.ready) > 0 || len(p.admin.lanes) == 0 {
 			continue
 		}
+		lanes := slices.Clone(p.admin.lanes)
 		slices.SortFunc(lanes, func(a, b *lane) int {
 			if sooner(a, b) {
 				return -1
@@ -263,7 +253,7 @@ func (m *Machine) preempt() {
 		coming := m.coming(p)
 		for _, ln := range lanes {
 			g := ln.group
-			if ln.heap != &p.admin && g.parked != Suspect || len(g.leases) > 0 {
+			if ln.heap != &p.admin || len(g.leases) > 0 {
 				continue
 			}
 			if why := m.obstacle(g); why != Runnable {
@@ -292,7 +282,7 @@ func (m *Machine) preempt() {
 func (m *Machine) coming(p *pool) int {
 	n := 0
 	for _, d := range m.drives {
-		if l := d.lease; d.serves(p) && (d.coming > 0 || l != nil && (l.preempted || l.group == nil)) {
+		if l := d.lease; d.serves(p) && (d.coming || l != nil && (l.preempted || l.group == nil)) {
 			n++
 		}
 	}

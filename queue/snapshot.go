@@ -49,15 +49,15 @@ type savedPool struct {
 }
 
 type savedDrive struct {
-	Name     Drive
-	Robot    string
-	Pools    []Library
-	Holds    []Volume
-	Ready    bool
-	Since    int64
-	Strikes  []savedStrike
-	Blamed   bool
-	Expected int64
+	Name    Drive
+	Robot   string
+	Pools   []Library
+	Holds   []Volume
+	Ready   bool
+	Since   int64
+	Strikes []savedStrike
+	Blamed  bool
+	Coming  bool
 }
 
 type savedStrike struct {
@@ -213,7 +213,7 @@ func (m *Machine) head() (savedHead, map[*group]int, map[*profile]int) {
 		h.Pools = append(h.Pools, s)
 	}
 	for _, d := range m.drives {
-		s := savedDrive{Name: d.name, Ready: d.ready, Since: d.since, Strikes: saveStrikes(d.strikes), Blamed: d.blamed, Expected: d.coming}
+		s := savedDrive{Name: d.name, Ready: d.ready, Since: d.since, Strikes: saveStrikes(d.strikes), Blamed: d.blamed, Coming: d.coming}
 		if d.robot != nil {
 			s.Robot = d.robot.name
 		}
@@ -387,7 +387,7 @@ func (l *loader) places() error {
 	}
 	for _, s := range h.Drives {
 		d := m.addDrive(s.Name)
-		d.ready, d.since, d.strikes, d.blamed, d.coming = s.Ready, s.Since, loadStrikes(s.Strikes), s.Blamed, s.Expected
+		d.ready, d.since, d.strikes, d.blamed, d.coming = s.Ready, s.Since, loadStrikes(s.Strikes), s.Blamed, s.Coming
 		for _, name := range s.Pools {
 			d.pools = append(d.pools, m.pool(name))
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// timer is something to be looked at when its time has come: a group that did not have work enough, a drive whose volume rests or that is expected, strikes
+// timer is something to be looked at when its time has come: a group that did not have work enough, a drive whose volume rests, strikes
 // that become old. It says only that; what is due is found out then.
 type timer struct {
 	at     int64
@@ -66,16 +66,7 @@ func (m *Machine) tick() {
 			m.forgive(func(s strike) bool { return s.at+int64(m.s.StrikeTime) <= m.now })
 		default:
 			m.rested(m.drive(t.drive))
-			m.missed(m.drive(t.drive))
 		}
-	}
-}
-
-// missed gives up a drive that was asked for and did not come.
-func (m *Machine) missed(d *drive) {
-	if d != nil && d.coming > 0 && d.coming <= m.now {
-		d.coming = 0
-		m.forgetDrive(d)
 	}
 }
 

@@ -118,8 +118,8 @@ func (o *own) Explain(_ context.Context, id catalog.RequestID) (Explanation, err
 func (o *own) Change(ctx context.Context, id catalog.RequestID, c Change) error {
 	switch c.Do {
 	case Cancel:
-		if _, err := o.l.Request(id); err != nil {
-			return err // Cancel itself forgives what is not there
+		if _, err := o.l.Request(id); wire.KindOf(err) == wire.NotFound {
+			return err // Cancel itself forgives what is not there; one that is on its way to the spool, or held there, can be given up too
 		}
 		return o.l.Cancel(ctx, id)
 	case Hold:

@@ -16,6 +16,7 @@ import (
 	"github.com/enstore-go/sdk/catalog/namespace"
 	"github.com/enstore-go/sdk/enstore/desk"
 	"github.com/enstore-go/sdk/enstore/library"
+	"github.com/enstore-go/sdk/enstore/spool"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/queue"
 	"github.com/enstore-go/sdk/tape/disk"
@@ -100,6 +101,41 @@ func TestBothDesksSayTheSame(t *testing.T) {
 }
 
 // Garbage is answered or cut off, and harms nobody.
+// found is a spool with a file of which nobody knows.
+type found struct{ id catalog.RequestID }
+
+func (f *found) Reserve(wire.Put) error { return nil }
+func (f *found) Receive(wire.Put, func(spool.Info, error) error) (wire.Turn, error) {
+	return wire.Turn{}, wire.Errorf(wire.Unavailable, "spool", "is not for this")
+}
+func (f *found) Info(id catalog.RequestID) (spool.Info, bool) { return spool.Info{ID: id}, id == f.id }
+func (f *found) List() []spool.Info {
+	if f.id.IsZero() {
+		return nil
+	}
+	return []spool.Info{{ID: f.id, Key: "/lost", Size: 5}}
+}
+func (f *found) Remove(catalog.RequestID) error { f.id = catalog.RequestID{}; return nil }
+
+func TestAHeldFileIsGivenUpAtTheDesk(t *testing.T) {
+	is := is.New(t)
+	ctx := t.Context()
+	cat, err := catalog.Open(ctx, memstore.New(), nil)
+	is.NoErr(err)
+	f := &found{catalog.NewRequestID()}
+	id := f.id
+	lib, err := library.Open(ctx, library.Options{Dir: "/journal", FS: disk.NewForgetful(), Catalog: cat, Tree: namespace.New(cat), Spool: f})
+	is.NoErr(err)
+	defer lib.Close()
+	d := desk.Of(lib, []catalog.LibraryName{"L1"}, nil)
+	all, err := d.Requests(ctx)
+	is.NoErr(err)
+	is.Equal(all[0].Subject, "/lost")
+	is.NoErr(d.Change(ctx, id, desk.Change{Do: desk.Cancel}))
+	is.True(f.id.IsZero())
+	is.True(errors.Is(d.Change(ctx, id, desk.Change{Do: desk.Cancel}), wire.ErrNotFound))
+}
+
 func TestGarbageAtTheDesk(t *testing.T) {
 	is := is.New(t)
 	_, remote, _, socket := served(t)

@@ -51,6 +51,8 @@ func TestAFileThatTheJournalDoesNotKnowStaysInTheSpool(t *testing.T) {
 			b.is.NoErr(b.lib.Close())
 		}
 		b.open()
+		again := b.accept(put("/d/a")) // it can be stored first
+		b.is.NoErr(b.lib.Cancel(b.ctx, again))
 		b.is.NoErr(b.lib.Cancel(b.ctx, p.ID))
 		b.is.True(!b.spool.has(p.ID))
 		b.reopen()

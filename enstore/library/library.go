@@ -180,10 +180,7 @@ func (l *Library) sortOut(ctx context.Context, i spool.Info, past *replayed) err
 	l.cached(r, i, "")
 	r.err = wire.Errorf(wire.Internal, r.subject(), "is whole in the spool and the journal does not know it: put the spool's %s.data where it belongs, then cancel this request", i.ID)
 	l.log.Error("a file in the spool is in no journal and in no catalogue: it is held", "key", r.subject(), "request", r.id, "bytes", i.Size)
-	l.requests[r.id] = r
-	if key := r.put.Key; key != "" && l.keys[key].IsZero() {
-		l.keys[key] = r.id
-	}
+	l.requests[r.id] = r // its name stays free, so that it can be stored again before this one is given up
 	return nil
 }
 

@@ -100,7 +100,6 @@ func TestBothDesksSayTheSame(t *testing.T) {
 	is.Equal(len(all), 0)
 }
 
-// Garbage is answered or cut off, and harms nobody.
 // found is a spool with a file of which nobody knows.
 type found struct{ id catalog.RequestID }
 
@@ -136,6 +135,7 @@ func TestAHeldFileIsGivenUpAtTheDesk(t *testing.T) {
 	is.True(errors.Is(d.Change(ctx, id, desk.Change{Do: desk.Cancel}), wire.ErrNotFound))
 }
 
+// Garbage is answered or cut off, and harms nobody.
 func TestGarbageAtTheDesk(t *testing.T) {
 	is := is.New(t)
 	_, remote, _, socket := served(t)

@@ -28,6 +28,10 @@
 // without a sync of their own, so that the decisions since the last start, or since the journal was last begun anew,
 // can be made again and compared: [History], [Replay].
 //
+// A file that is whole in the spool and of which neither journal nor catalogue knows, because the journal was lost or its end damaged, is not removed: it may
+// have been acknowledged. It is held and listed until it is cancelled. What a person says of a write, that it is to be held or has another priority, is synced
+// before the call returns.
+//
 // # Who is admitted
 //
 // A library is open, or takes no requests, no reads or no writes, or takes them and starts none ([Library.SetState]; durable, with reason and who).
@@ -62,6 +66,6 @@
 //
 // # Locks
 //
-// In this order: grants (one lease at a time gets its volume), the journal's io, mu (all state of this package), the
+// In this order: telling (one word about the state of libraries at a time), grants (one lease at a time gets its volume), the journal's io, mu (all state of this package), the
 // journal's mu. Catalogue and spool are never called with mu held.
 package library

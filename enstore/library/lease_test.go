@@ -448,3 +448,33 @@ func TestCatalogueThatFailsIsTold(t *testing.T) {
 		b.is.Equal(m.work(), []string{"/d/a"})
 	})
 }
+
+func TestAVolumeThatFailedOneFileDoesNotHoldBackItsFamily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		first := put("/d/a")
+		first.Again = true
+		b.accept(first)
+		m := b.mover("d0")
+		m.next()
+		m.release(wire.Errorf(wire.Media, "volume", "is bad"), wire.FaultVolume)
+		second := b.accept(put("/d/b"))
+		ctx, stop := context.WithTimeout(b.ctx, 100*time.Hour)
+		defer stop()
+		done := make(chan error, 1)
+		go func() { _, err := b.lib.Outcome(ctx, second, 0); done <- err }()
+		for synctest.Wait(); len(done) == 0; synctest.Wait() {
+			l, err := b.lib.Next(ctx, m.report())
+			b.is.NoErr(err)
+			m.take(l)
+			if l.Kind == wire.DismountLease {
+				m.release(nil, wire.FaultUnknown)
+				continue
+			}
+			m.work()
+		}
+		b.is.NoErr(<-done)
+		_, err := b.lib.Outcome(ctx, first.ID, 0)
+		b.kindIs(err, wire.NoSpace)
+	})
+}

@@ -49,7 +49,7 @@ type Library struct {
 	closed    bool
 	spent     []catalog.RequestID                 // to be removed from the spool
 	going     map[catalog.RequestID]chan struct{} // likewise, or being removed; closed when it is
-	telling   sync.Mutex                          // held while what a person said is made durable: the last word counts; taken before mu
+	telling   sync.Mutex                          // held while the state of a library is made durable: the last word counts; taken before mu
 	kick      chan struct{}                       // closed when a request or lease ends; nil if nobody waits
 	toPlan    map[queue.Volume]bool
 	planned   map[queue.Volume]int // how many reads their last plan ordered

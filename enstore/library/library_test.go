@@ -3,6 +3,7 @@ package library_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -358,4 +359,32 @@ func TestDrain(t *testing.T) {
 func TestOptionsThatLackSomething(t *testing.T) {
 	_, err := library.Open(t.Context(), library.Options{})
 	is.New(t).True(err != nil)
+}
+
+func TestDrainDoesNotWaitForWhatIsOnHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		p := b.cached("/d/a")
+		b.is.NoErr(b.lib.Hold(p.ID, "anna"))
+		ctx, stop := context.WithTimeout(b.ctx, 24*time.Hour)
+		defer stop()
+		b.is.NoErr(b.lib.Drain(ctx))
+	})
+}
+
+func TestLongTextsAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		long := strings.Repeat("x", 2000)
+		for _, change := range []func(*wire.Put){
+			func(p *wire.Put) { p.User = long }, func(p *wire.Put) { p.Host = long }, func(p *wire.Put) { p.Class = long }, func(p *wire.Put) { p.Dataset = long },
+		} {
+			p := put("/d/a")
+			change(&p)
+			_, err := b.lib.Accept(b.ctx, p)
+			b.kindIs(err, wire.Invalid)
+		}
+		_, err := b.lib.Recall(b.ctx, wire.Get{ID: catalog.NewRequestID(), Key: "/d/a", Dataset: long})
+		b.kindIs(err, wire.Invalid)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/enstore-go/sdk/catalog/namespace"
 	"github.com/enstore-go/sdk/enstore/library"
 	"github.com/enstore-go/sdk/enstore/wire"
+	"github.com/enstore-go/sdk/queue"
 )
 
 func TestRestartOfTheSite(t *testing.T) {
@@ -180,4 +182,27 @@ func powerCut(t *testing.T, seed uint64) {
 			t.Fatalf("seed %d: request %s was cached: %v", seed, id, err)
 		}
 	}
+}
+
+func TestHoldAndPriorityOutliveARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		a, c := b.cached("/d/a"), b.cached("/d/c")
+		b.is.NoErr(b.lib.Hold(a.ID, "anna"))
+		b.is.NoErr(b.lib.SetPriority(c.ID, 7))
+		for range 2 { // from records, then from a snapshot
+			b.reopen()
+			r, err := b.lib.Request(a.ID)
+			b.is.NoErr(err)
+			b.is.True(strings.Contains(r.Reason, queue.OnHold.String()))
+			r, err = b.lib.Request(c.ID)
+			b.is.NoErr(err)
+			b.is.Equal(r.Priority, 7)
+		}
+		b.is.NoErr(b.lib.ReleaseHold(a.ID))
+		b.reopen()
+		r, err := b.lib.Request(a.ID)
+		b.is.NoErr(err)
+		b.is.True(!strings.Contains(r.Reason, queue.OnHold.String()))
+	})
 }

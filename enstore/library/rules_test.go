@@ -13,6 +13,7 @@ import (
 	"github.com/matryer/is"
 
 	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/catalog/namespace"
 	"github.com/enstore-go/sdk/enstore/library"
 	"github.com/enstore-go/sdk/enstore/wire"
 	"github.com/enstore-go/sdk/queue"
@@ -266,4 +267,41 @@ func TestATornJournalIsTold(t *testing.T) {
 	b.open()
 	is.True(strings.Contains(log.String(), "ends in a frame that is not whole"))
 	is.Equal(b.lib.StateOf("L1").Reason, "torn") // that was in the frame before
+}
+
+// A drive that is wanted for data acquisition is free when the file at hand is done, though all the files of its lease were offered to their clients.
+func TestADriveIsFreedAtTheNextFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2)
+		b.opts.Queue.Priorities = []priority.Rule{{Name: "daq", Match: match.Pattern{"host": "daq.*"}, Admin: 1}}
+		b.reopen()
+		ids := []catalog.RequestID{b.accept(put("/d/a")), b.accept(put("/d/b")), b.accept(put("/d/c"))}
+		m := b.mover("d0")
+		l := m.next()
+		b.is.Equal(len(l.Assignments), 3)
+		for _, a := range l.Assignments {
+			b.is.NoErr(b.lib.Offer(b.ctx, l.ID, a.Request, wire.Turn{Address: "d0"}))
+		}
+		b.is.NoErr(b.lib.Begin(b.ctx, l.ID, ids[0]))
+		_, err := b.tree.Mkdir(b.ctx, "/d/daq", namespace.Attr{})
+		b.is.NoErr(err)
+		b.is.NoErr(b.tree.SetTag(b.ctx, "/d/daq", "file_family", "daq"))
+		daq := put("/d/daq/1")
+		daq.Host = "daq01"
+		b.accept(daq)
+		rec := m.flush(l.Assignments[0])
+		m.settle(l.Assignments[0], &rec, nil)
+		b.kindIs(b.lib.Begin(b.ctx, l.ID, ids[1]), wire.Busy)
+		b.kindIs(b.lib.Begin(b.ctx, l.ID, ids[1]), wire.Cancelled) // it is not of this lease any more
+		b.kindIs(b.lib.Begin(b.ctx, l.ID, ids[2]), wire.Busy)
+		more, err := b.lib.More(b.ctx, l.ID, time.Minute)
+		b.is.NoErr(err)
+		b.is.Equal(len(more), 0)
+		m.release(nil, wire.FaultUnknown)
+		l = m.next()
+		b.is.Equal(l.Assignments[0].Request, daq.ID)
+		m.work()
+		m.next()
+		b.is.Equal(m.work(), []string{"/d/b", "/d/c"})
+	})
 }

@@ -3,11 +3,13 @@ package library_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/enstore-go/sdk/catalog"
+	"github.com/enstore-go/sdk/enstore/library"
 	"github.com/enstore-go/sdk/enstore/wire"
 )
 
@@ -229,3 +231,81 @@ func TestAFileThatWasCalledSafeIsNotThrownAway(t *testing.T) {
 		b.is.Equal(rec.Level, catalog.OnTape)
 	})
 }
+
+// cached brings a stream of level Cached into the spool.
+func (b *bench) cached(key string) wire.Put {
+	b.is.Helper()
+	p := stream(key)
+	p.Level = catalog.Cached
+	b.accept(p)
+	b.toSpool(p)
+	return p
+}
+
+func (b *bench) toSpool(p wire.Put) {
+	b.is.Helper()
+	_, err := b.lib.Await(b.ctx, p.ID)
+	b.is.NoErr(err)
+	b.is.NoErr(b.spool.stream(p.ID, 5000, 77, nil))
+}
+
+func TestAFileThatTheJournalDoesNotKnowStaysInTheSpool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		p := b.cached("/d/a")
+		b.is.NoErr(b.lib.Close())
+		b.is.NoErr(b.fs.Remove("/journal/journal"))
+		for range 2 { // nor at the second start
+			b.open()
+			b.is.True(b.spool.has(p.ID))
+			all := b.lib.Requests()
+			b.is.Equal(len(all), 1)
+			b.is.Equal(all[0].ID, p.ID)
+			b.is.True(strings.Contains(all[0].Reason, "the journal does not know it"))
+			_, err := b.lib.Outcome(b.ctx, p.ID, catalog.OnTape)
+			b.kindIs(err, wire.Internal)
+			b.is.NoErr(b.lib.Close())
+		}
+		b.open()
+		again := b.accept(put("/d/a")) // it can be stored first
+		b.is.NoErr(b.lib.Cancel(b.ctx, again))
+		b.is.NoErr(b.lib.Cancel(b.ctx, p.ID))
+		b.is.True(!b.spool.has(p.ID))
+		b.reopen()
+		b.is.Equal(len(b.lib.Requests()), 0)
+	})
+}
+
+// slowSpool removes files when it is let.
+type slowSpool struct {
+	*fakeSpool
+	let chan struct{}
+}
+
+func (s *slowSpool) Remove(id catalog.RequestID) error {
+	<-s.let
+	return s.fakeSpool.Remove(id)
+}
+
+func TestAnIDIsTakenAgainWhenItsFileIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1)
+		slow := &slowSpool{b.spool, make(chan struct{}, 1)}
+		b.opts.Spool = slow
+		b.reopen()
+		p := b.cached("/d/a")
+		go func() { _ = b.lib.Cancel(b.ctx, p.ID) }()
+		synctest.Wait()
+		accepted := make(chan error, 1)
+		go func() { _, err := b.lib.Accept(b.ctx, p); accepted <- err }()
+		synctest.Wait()
+		b.is.Equal(len(accepted), 0) // the spool would lose the new file with the old one
+		slow.let <- struct{}{}
+		b.is.NoErr(<-accepted)
+		b.toSpool(p)
+		synctest.Wait()
+		b.is.True(b.spool.has(p.ID))
+	})
+}
+
+var _ library.Spool = (*slowSpool)(nil)

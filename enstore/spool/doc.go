@@ -24,7 +24,7 @@
 //
 // DIR/ID.data holds the bytes; DIR/ID.json, written after the data are synced and by renaming, says that they
 // are complete: {"version":1,"crc":"…","info":{…}}, where crc is the CRC-32C of the info's text in eight
-// hexadecimal digits. Removing deletes the .json first. A data file without a valid .json of
+// hexadecimal digits. The info has the key, too, so that a person can tell whose a file is. Removing deletes the .json first. A data file without a valid .json of
 // the same size is torn. DIR/lock is held while the Spool is open.
 //
 // # Memory and space

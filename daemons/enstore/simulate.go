@@ -22,7 +22,7 @@ type simulateCmd struct {
 	Sites      []string      `arg:"" optional:"" help:"Site files, or directories of sites, whose rules are compared. Default: the site."`
 	Workload   string        `xor:"what" placeholder:"FILE" help:"Requests: a line of JSON each, as --save writes them."`
 	Streams    string        `xor:"what" placeholder:"FILE" help:"Requests that are made by a TOML file of streams."`
-	Journal    string        `xor:"what" placeholder:"DIR" help:"Requests that came while this journal was kept."`
+	Journal    string        `xor:"what" placeholder:"DIR" help:"Requests that came while this journal was kept: since the last process opened the site, or since the journal was last begun anew."`
 	Replay     bool          `xor:"what" help:"Do not simulate: tell the queue again what the site's journal holds, and compare the decisions."`
 	Length     time.Duration `default:"24h" help:"How long requests of streams come."`
 	Drain      time.Duration `default:"168h" help:"How long the site may work on after that."`
